@@ -1,0 +1,1 @@
+"""Every Redis key, the stores over them, and the embedded Valkey."""

@@ -1,0 +1,62 @@
+"""Every Redis key Kizashi uses, its type and its life. Nothing else in the code spells a key.
+
+`{site}` and `{visitor}` are checked to hold no colon before they get here.
+"""
+
+from __future__ import annotations
+
+#: hash site -> number of its current revision. Lives for ever.
+SITES = "kz:sites"
+#: string, bumped by every publish; web and worker watch it. Lives for ever.
+SITES_CHANGED = "kz:sites:changed"
+#: stream of alerts waiting to be sent. Entries go when their alert is settled.
+OUTBOX = "kz:outbox"
+#: string, the fencing token of the process that sends alerts. Seconds.
+DISPATCH_LEASE = "kz:outbox:lease"
+#: stream of events whose processing failed three times. Lives until replayed.
+DEAD_LETTERS = "kz:dlq"
+
+
+def revision(site: str, number: int) -> str:
+    """string, JSON: one published revision of a site. Lives for ever."""
+    return f"kz:site:{site}:rev:{number}"
+
+
+def profile(site: str, visitor: str) -> str:
+    """string: position + JSON profile of one visitor (see streams/plugins/store.py). Life: 400 days idle."""
+    return f"kz:p:{site}:{visitor}"
+
+
+def ledger(site: str, visitor: str) -> str:
+    """list of JSON ledger entries, oldest first. Life: as the profile's."""
+    return f"kz:l:{site}:{visitor}"
+
+
+def alert(alert_id: str) -> str:
+    """hash: one alert's state and its record. Life: 90 days."""
+    return f"kz:alert:{alert_id}"
+
+
+def alerts(site: str) -> str:
+    """sorted set of a site's alert ids by time (ms). Trimmed to the newest 10,000."""
+    return f"kz:alerts:{site}"
+
+
+def stream(topic: str, partition: int) -> str:
+    """stream: one partition of a topic. Trimmed below what is committed."""
+    return f"kz:t:{topic}:{partition}"
+
+
+def offsets(group: str) -> str:
+    """hash topic:partition -> next offset to read. Lives for ever."""
+    return f"kz:g:{group}:offsets"
+
+
+def lease(group: str) -> str:
+    """string, the fencing token of the worker that owns the group's partitions. Seconds."""
+    return f"kz:g:{group}:lease"
+
+
+def epoch(topic: str) -> str:
+    """string: a random id given to a topic when it is first made. Lives as the topic does."""
+    return f"kz:t:{topic}:epoch"
