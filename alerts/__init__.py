@@ -1,0 +1,1 @@
+"""Alert rules, the messages they make, and getting those to people exactly once."""

@@ -1,0 +1,1 @@
+"""A site's published definition: validated, compiled, stored in revisions."""

@@ -1,0 +1,43 @@
+"""Scoring rules as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Matcher = Callable[[Mapping[str, Any]], bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoringRule:
+    """One rule of the site file, compiled. Exactly one of these shapes:
+
+    * `on` (with an optional `when`): points each time the event happens, or once per `once`;
+    * `when` alone: the points hold while the condition is true;
+    * `idle_event` + `idle_ms`: points once per silence of that length without that event.
+
+    `version` rises by one each time a publish changes the rule.
+    """
+
+    id: str
+    points: float
+    version: int = 1
+    on: str | None = None
+    when: Matcher | None = None
+    once: Literal["session", "visitor", "day"] | None = None
+    idle_event: str | None = None
+    idle_ms: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scoring:
+    """A site's scoring. Without `half_life_ms` points never fade. `warm` and `high` start the intent bands."""
+
+    rules: tuple[ScoringRule, ...] = ()
+    half_life_ms: int | None = None
+    warm: float = 20
+    high: float = 50
+    by_event: Mapping[str, tuple[ScoringRule, ...]] = field(default_factory=dict)
+    holding: tuple[ScoringRule, ...] = ()
+    idle: tuple[ScoringRule, ...] = ()

@@ -1,0 +1,36 @@
+"""A site as the engine runs it: compiled, immutable, one per published revision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from alerts.model import AlertRule
+from leads.model import Scoring
+from personalization.model import Experience
+
+Matcher = Callable[[Mapping[str, Any]], bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """One revision of one site.
+
+    `topic_of(path)` names a page's topic, "" where none is defined. `audiences` keeps the file's order.
+    `origins` are exact origins (`scheme://host[:port]`), lower case.
+    """
+
+    id: str
+    name: str
+    revision: int
+    write_key: str
+    origins: frozenset[str]
+    timezone: ZoneInfo
+    locale: str
+    topic_of: Callable[[str], str]
+    scoring: Scoring
+    audiences: Mapping[str, Matcher]
+    experiences: tuple[Experience, ...]
+    alerts: tuple[AlertRule, ...]
