@@ -1,0 +1,50 @@
+"""The stable hash that puts a visitor into a holdout or a variant.
+
+GrowthBook's hashing, version 2, and its bucket ranges, so that anyone can recompute who sees what
+(https://docs.growthbook.io/lib/build-your-own).
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+
+_OFFSET = 0x811C9DC5
+_PRIME = 0x01000193
+
+
+def bucket(seed: str, value: str) -> float:
+    """Where `value` (a visitor's id) falls in [0, 1), in steps of 1/10000; another `seed` shuffles anew."""
+    return (_fnv1a32(str(_fnv1a32(seed + value))) % 10_000) / 10_000
+
+
+def choose(n: float, weights: list[float], coverage: float = 1.0) -> int:
+    """The index of the variant for bucket `n`, -1 for none.
+
+    `weights` are shares of 1; shares that are negative, not finite or not about 1 in sum count as equal ones.
+    Variant i's range starts at the sum of the shares before it; its width is its share times `coverage` (kept
+    in 0..1), so lowering the coverage moves nobody to another variant.
+    """
+    coverage = min(max(coverage, 0.0), 1.0)
+    start = 0.0
+    for index, share in enumerate(_shares(weights)):
+        if start <= n < start + coverage * share:
+            return index
+        start += share
+    return -1
+
+
+def _shares(weights: list[float]) -> list[float]:
+    usable = all(math.isfinite(weight) and weight >= 0 for weight in weights)
+    if usable and 0.99 <= sum(weights) <= 1.01:
+        return weights
+    return [1 / len(weights) for _ in weights]
+
+
+def _fnv1a32(text: str) -> int:
+    # GrowthBook hashes UTF-16 code units (JavaScript's characters), so an emoji counts as two.
+    data = text.encode("utf-16-le", "surrogatepass")
+    value = _OFFSET
+    for (unit,) in struct.iter_unpack("<H", data):
+        value = ((value ^ unit) * _PRIME) & 0xFFFFFFFF
+    return value

@@ -1,0 +1,124 @@
+"""Points, and the ledger that explains them: the score is at any moment the sum of what its entries are worth.
+
+Without a half-life an entry is worth its points for ever. With one, an entry of age `a` is worth
+`points * 2 ** (-a / half_life)`; as all entries fade alike, one running total per rule is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import tzinfo
+from typing import Any
+
+from msgspec.structs import replace
+
+from core.events import Event
+from core.profiles import Entry, Profile, Tally
+from core.sessions import local_day
+from leads.model import Scoring, ScoringRule
+
+
+def faded(points: float, age_ms: int, half_life_ms: int | None) -> float:
+    """What `points` given `age_ms` ago are worth now."""
+    if half_life_ms is None or age_ms <= 0 or points == 0:
+        return points
+    return float(points * 2.0 ** (-age_ms / half_life_ms))
+
+
+def score_at(profile: Profile, now: int, scoring: Scoring) -> float:
+    """The score at `now` (epoch ms): the exact sum of the ledger's entries, each faded to `now`."""
+    total = sum(faded(t.points, now - t.as_of, scoring.half_life_ms) for t in profile.points.values())
+    return round(total, 6)
+
+
+def band(score: float, scoring: Scoring) -> str:
+    """The intent: `low`, `warm` or `high`."""
+    if score >= scoring.high:
+        return "high"
+    return "warm" if score >= scoring.warm else "low"
+
+
+def silences(profile: Profile, event: Event, scoring: Scoring) -> list[Entry]:
+    """Entries for idle rules whose silence had run out before `event`. At most one per rule and silence."""
+    entries = []
+    for rule in scoring.idle:
+        since = _silent_since(profile, rule)
+        tally = profile.points.get(rule.id, Tally())
+        if event.at - since >= rule.idle_ms and tally.idle_from != since:
+            entries.append(_entry(rule, rule.points, f"silence:{since}", since + rule.idle_ms))
+    return entries
+
+
+def _silent_since(profile: Profile, rule: ScoringRule) -> int:
+    stat = profile.events.get(rule.idle_event or "")
+    return stat.last_at if stat else profile.first_at
+
+
+def reactions(
+    profile: Profile, event: Event, scoring: Scoring, attributes: Mapping[str, Any], timezone: tzinfo
+) -> list[Entry]:
+    """Entries for the `on` rules that `event` fires."""
+    return [
+        _entry(rule, rule.points, event.id, event.at)
+        for rule in scoring.by_event.get(event.name, ())
+        if _may_fire(rule, profile, event, timezone) and (rule.when is None or rule.when(attributes))
+    ]
+
+
+def holds(profile: Profile, event: Event, scoring: Scoring, attributes: Mapping[str, Any]) -> list[Entry]:
+    """Entries for attribute rules that have become true (their points) or false (the same points back)."""
+    entries = []
+    for rule in scoring.holding:
+        tally = profile.points.get(rule.id, Tally())
+        now_true = rule.when is not None and rule.when(attributes)
+        if now_true and not tally.holds:
+            entries.append(_entry(rule, rule.points, event.id, event.at))
+        elif tally.holds and not now_true:
+            back = -faded(tally.points, event.at - tally.as_of, scoring.half_life_ms)
+            entries.append(_entry(rule, back, event.id, event.at))
+    return entries
+
+
+def _may_fire(rule: ScoringRule, profile: Profile, event: Event, timezone: tzinfo) -> bool:
+    if rule.once is None:
+        return True
+    if rule.once == "session":
+        return profile.session is None or rule.id not in profile.session.fired
+    tally = profile.points.get(rule.id)
+    if tally is None:
+        return True
+    return rule.once == "day" and tally.day != local_day(event.at, timezone)
+
+
+def _entry(rule: ScoringRule, points: float, event: str, at: int) -> Entry:
+    return Entry(event=event, rule=rule.id, rule_version=rule.version, points=points, at=at)
+
+
+def add(profile: Profile, entries: Iterable[Entry], scoring: Scoring, timezone: tzinfo) -> Profile:
+    """The profile with `entries` in its tallies. The caller keeps the entries: they are the ledger."""
+    points, fired = dict(profile.points), set(profile.session.fired if profile.session else ())
+    by_id = {rule.id: rule for rule in scoring.rules}
+    for entry in entries:
+        points[entry.rule] = _tally(
+            points.get(entry.rule, Tally()), entry, by_id[entry.rule], scoring, timezone
+        )
+        if by_id[entry.rule].once == "session":
+            fired.add(entry.rule)
+    session = replace(profile.session, fired=tuple(sorted(fired))) if profile.session else None
+    return replace(profile, points=points, session=session)
+
+
+def _tally(old: Tally, entry: Entry, rule: ScoringRule, scoring: Scoring, timezone: tzinfo) -> Tally:
+    as_of = max(old.as_of, entry.at)
+    half = scoring.half_life_ms
+    worth = faded(old.points, as_of - old.as_of, half) + faded(entry.points, as_of - entry.at, half)
+    holding = rule.on is None and rule.idle_event is None
+    return Tally(
+        points=round(worth, 6) if half else worth,
+        as_of=as_of,
+        count=old.count + 1,
+        last_at=max(old.last_at, entry.at),
+        day=local_day(entry.at, timezone) if rule.once == "day" else "",
+        holds=not old.holds if holding else False,
+        idle_from=entry.at - rule.idle_ms if rule.idle_event else 0,
+    )
