@@ -13,7 +13,7 @@ SITES_CHANGED = "kz:sites:changed"
 OUTBOX = "kz:outbox"
 #: string, the fencing token of the process that sends alerts. Seconds.
 DISPATCH_LEASE = "kz:outbox:lease"
-#: stream of events whose processing failed three times. Lives until replayed.
+#: hash event id -> JSON of an event whose processing failed three times, with the reason. Until replayed.
 DEAD_LETTERS = "kz:dlq"
 
 

@@ -1,0 +1,1 @@
+"""Faust's plugins: the Redis Streams transport and the Redis table store. Faust's private names stay in here."""

@@ -1,0 +1,75 @@
+"""What one event does to one visitor. Pure: the worker commits what `step` returns, the web process shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from alerts.model import Alert
+from alerts.rules import fire
+from core.attributes import attributes as attributes_of
+from core.events import Event
+from core.fold import apply
+from core.profiles import Entry, Profile
+from leads import scoring
+from sites.site import Site
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """The profile after the event, the ledger entries and alerts it caused, and why nothing changed if so."""
+
+    profile: Profile
+    entries: tuple[Entry, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    reason: Literal["applied", "duplicate"] = "applied"
+
+
+def step(profile: Profile | None, event: Event, now: int, site: Site) -> Outcome:
+    """Fold `event` into `profile` (None: a new visitor) by the rules of `site`. `now` is epoch milliseconds.
+
+    An event id seen in the last 24 hours changes nothing.
+    """
+    if profile is not None and event.id in profile.seen:
+        return Outcome(profile=profile, reason="duplicate")
+    silent = scoring.silences(profile, event, site.scoring) if profile is not None else []
+    folded = apply(profile, event, topic_of=site.topic_of, timezone=site.timezone)
+    scored, entries = _score(folded, event, now, site, silent)
+    placed, facts = place(scored, now, site)
+    alerts, alerted = fire(
+        site.alerts,
+        before=profile,
+        after=placed,
+        event=event,
+        attributes=facts,
+        site=site.id,
+        site_name=site.name,
+        locale=site.locale,
+        timezone=site.timezone.key,
+        half_life_ms=site.scoring.half_life_ms,
+        scored_at=now,
+    )
+    return Outcome(profile=replace(placed, alerted=alerted), entries=tuple(entries), alerts=tuple(alerts))
+
+
+def _score(
+    profile: Profile, event: Event, now: int, site: Site, silent: list[Entry]
+) -> tuple[Profile, list[Entry]]:
+    rules, timezone = site.scoring, site.timezone
+    facts = attributes_of(profile, now=now, timezone=timezone)
+    fired = scoring.reactions(profile, event, rules, facts, timezone)
+    held = scoring.holds(profile, event, rules, facts)
+    entries = [*silent, *fired, *held]
+    return (scoring.add(profile, entries, rules, timezone) if entries else profile), entries
+
+
+def place(profile: Profile, now: int, site: Site) -> tuple[Profile, dict[str, Any]]:
+    """The profile with its score, intent and audiences as of `now`, and the attributes they follow from."""
+    score = scoring.score_at(profile, now, site.scoring)
+    placed = replace(profile, score=score, intent=scoring.band(score, site.scoring))
+    facts = attributes_of(placed, now=now, timezone=site.timezone)
+    audiences = tuple(name for name, matches in site.audiences.items() if matches(facts))
+    facts["audiences"] = list(audiences)
+    return replace(placed, audiences=audiences), facts

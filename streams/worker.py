@@ -1,0 +1,75 @@
+"""The worker process: the Faust app, the published sites, and the sender of alerts."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import faust
+import uvloop
+from mode import Service
+
+from alerts.dispatch import Dispatcher
+from alerts.sinks.choice import choose_sink
+from core.errors import SettingsError
+from sites.registry import Registry
+from storage.connect import connect
+from storage.logs import configure
+from streams.app import App, build_app
+
+
+def now_ms() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+class Companions(Service):
+    """What runs beside the agent: the registry, loaded before the first event, and the dispatcher."""
+
+    def __init__(self, *, registry: Registry, dispatcher: Dispatcher, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._registry, self._dispatcher = registry, dispatcher
+
+    async def on_start(self) -> None:
+        """Load the sites."""
+        await self._registry.start()
+
+    @Service.task
+    async def _dispatch(self) -> None:
+        await self._dispatcher.run()
+
+    async def on_stop(self) -> None:
+        """Stop sending; what is not sent stays in the outbox."""
+        await self._dispatcher.stop()
+        await self._registry.stop()
+
+
+def run(
+    *,
+    redis_url: str,
+    broker_url: str | None,
+    public_url: str,
+    slack_bot_token: str | None,
+    slack_webhook_url: str | None,
+    slack_api_url: str | None,
+) -> None:
+    """Work until SIGINT or SIGTERM. Raises SettingsError for a broker this version cannot use."""
+    if broker_url is not None:
+        raise SettingsError(
+            "KIZASHI_BROKER_URL: Kafka is not supported yet; leave it unset to use the store's streams"
+        )
+    configure(process="worker")
+    uvloop.install()
+    redis = connect(redis_url)
+    registry = Registry(redis)
+    sink = choose_sink(bot_token=slack_bot_token, webhook_url=slack_webhook_url, api_url=slack_api_url)
+    dispatcher = Dispatcher(redis=redis, sink=sink, public_url=public_url, clock=now_ms)
+    app = build_app(redis_url=redis_url, sites=lambda: registry.sites, clock=now_ms)
+    _worker(app, Companions(registry=registry, dispatcher=dispatcher)).execute_from_commandline()
+
+
+def _worker(app: App, *companions: Service) -> faust.Worker:
+    """A Faust worker without its web server, its spinner and its hold on our logs."""
+    return faust.Worker(
+        app, *companions, loglevel="WARNING", redirect_stdouts=False, override_logging=False, quiet=True
+    )

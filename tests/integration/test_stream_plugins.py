@@ -1,0 +1,107 @@
+"""The lease and the writer on a real server: one owner, fenced writes, each position applied once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from redis.asyncio import Redis
+
+from core.errors import LeaseLost
+from core.profiles import Profile
+from storage.profiles import Position, pack, unpack
+from streams.plugins.lease import Lease
+from streams.plugins.writer import CHUNK, Write, Writer, plain
+from streams.topics import murmur2, partition_of
+from tests.factories import T0
+
+PROFILE = Profile(id="v1", site="demo", first_at=T0, last_at=T0, traits={"name": "名前 “x” \\ \n"})
+
+
+def record(offset: int, *, epoch: str = "r1", partition: int = 0, page_count: int = 0) -> str:
+    profile = Profile(id="v1", site="demo", first_at=T0, last_at=T0, page_count=page_count)
+    return pack(Position(epoch=epoch, partition=partition, offset=offset), profile).decode()
+
+
+def test_a_record_survives_packing() -> None:
+    at = Position(epoch="r1", partition=3, offset=42)
+    assert unpack(pack(at, PROFILE)) == (at, PROFILE)
+
+
+async def test_one_lease_at_a_time_and_release_frees_it(redis: Redis) -> None:
+    first, second = Lease(redis=redis, group="g"), Lease(redis=redis, group="g")
+    assert await first.acquire()
+    assert not await second.acquire()
+    await first.renew()
+    with pytest.raises(LeaseLost):
+        await second.renew()
+    await first.release()
+    assert await second.acquire()
+    with pytest.raises(LeaseLost):
+        await first.renew()
+
+
+async def test_the_lease_of_a_dead_process_is_free_at_once(redis: Redis) -> None:
+    lease = Lease(redis=redis, group="g")
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    host = lease.token.split("|")[0]
+    await redis.set(lease.key, f"{host}|{dead.pid}|x")
+    assert await lease.acquire()
+    await redis.set(lease.key, f"{host}|{os.getppid()}|x")
+    assert not await lease.acquire()
+
+
+async def test_a_position_is_applied_once_with_its_effects(redis: Redis) -> None:
+    writer = Writer(redis=redis)
+    for offset in (5, 5, 4):
+        await writer.write([Write(key="p", record=record(offset), effects=[plain(("INCR", "n"))])])
+    assert await redis.get("n") == b"1"
+    assert unpack(await redis.get("p"))[0].offset == 5
+
+
+@pytest.mark.parametrize(("epoch", "partition"), [("r2", 0), ("r1", 1)])
+async def test_offsets_compare_only_within_an_epoch_and_partition(
+    redis: Redis, epoch: str, partition: int
+) -> None:
+    writer = Writer(redis=redis)
+    await writer.write([Write(key="p", record=record(900), effects=[])])
+    await writer.write([Write(key="p", record=record(1, epoch=epoch, partition=partition), effects=[])])
+    assert unpack(await redis.get("p"))[0] == Position(epoch=epoch, partition=partition, offset=1)
+
+
+async def test_a_fenced_writer_writes_nothing(redis: Redis) -> None:
+    owner, zombie = Lease(redis=redis, group="g"), Lease(redis=redis, group="g")
+    assert await owner.acquire()
+    writer = Writer(redis=redis, lease_key=zombie.key, token=zombie.token)
+    with pytest.raises(LeaseLost):
+        await writer.write([Write(key="p", record=record(1), effects=[plain(("INCR", "n"))])])
+    assert await redis.exists("p", "n") == 0
+
+
+async def test_many_writes_go_in_chunks(redis: Redis) -> None:
+    count = CHUNK * 2 + 7
+    writes = [
+        Write(key=f"p{i}", record=record(i + 1), effects=[plain(("RPUSH", "all", i))]) for i in range(count)
+    ]
+    await Writer(redis=redis).write(writes)
+    assert await redis.lrange("all", 0, -1) == [str(i).encode() for i in range(count)]
+
+
+# Kafka's own test vectors (org.apache.kafka.common.utils.UtilsTest#testMurmur2).
+MURMUR2 = [
+    (b"21", -973932308),
+    (b"foobar", -790332482),
+    (b"a-little-bit-long-string", -985981536),
+    (b"a-little-bit-longer-string", -1486304829),
+    (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+    (b"abc", 479470107),
+]
+
+
+@pytest.mark.parametrize(("key", "signed"), MURMUR2)
+def test_murmur2_is_kafkas(key: bytes, signed: int) -> None:
+    assert murmur2(key) == signed & 0xFFFFFFFF
+    assert partition_of(key, 7) == (signed & 0x7FFFFFFF) % 7
