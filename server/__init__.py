@@ -1,0 +1,1 @@
+"""The web process: collect, decide, live, admin, ops. Composed in `server.app`."""

@@ -1,0 +1,85 @@
+"""The admin API: read-only views, opened by the bearer token."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from core.errors import NotFound
+from server import state
+from server.errors import ApiError, Handler, json_response
+from server.views import visitor_view
+from sites.registry import revisions
+from storage import keys
+from streams.pipeline import place
+
+MAX_ALERTS = 500
+
+
+@web.middleware
+async def bearer_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """401 for everything below /v1/admin/ without the admin token."""
+    if request.path.startswith("/v1/admin/"):
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        wanted = request.app[state.SETTINGS].admin_token or ""
+        if scheme.lower() != "bearer" or not wanted or not hmac.compare_digest(token.strip(), wanted):
+            raise ApiError(401, "unauthorized", "the admin API needs the bearer token", field="authorization")
+    return await handler(request)
+
+
+async def visitor_data(app: web.Application, site_id: str, visitor: str) -> dict[str, Any]:
+    """One visitor's view, its score as of now. Raises NotFound."""
+    site = app[state.REGISTRY].get(site_id)
+    if site is None:
+        raise NotFound(f"there is no site {site_id!r}")
+    profile = await app[state.PROFILES].get(site_id, visitor)
+    if profile is None:
+        raise NotFound(f"site {site_id!r} has no visitor {visitor!r}")
+    placed, _ = place(profile, app[state.CLOCK](), site)
+    return visitor_view(placed, await app[state.PROFILES].ledger(site_id, visitor))
+
+
+async def visitor(request: web.Request) -> web.Response:
+    """`GET /v1/admin/sites/{site}/visitors/{visitor}`."""
+    path = request.match_info
+    return json_response(await visitor_data(request.app, path["site"], path["visitor"]))
+
+
+async def alerts(request: web.Request) -> web.Response:
+    """`GET /v1/admin/sites/{site}/alerts`, newest first."""
+    limit = request.query.get("limit", "100")
+    if not limit.isdecimal() or not 1 <= int(limit) <= MAX_ALERTS:
+        raise ApiError(400, "bad_value", f"must be a whole number from 1 to {MAX_ALERTS}", field="limit")
+    return json_response(await request.app[state.OUTBOX].recent(request.match_info["site"], int(limit)))
+
+
+async def sites(request: web.Request) -> web.Response:
+    """`GET /v1/admin/sites`: what is published."""
+    found = request.app[state.REGISTRY].sites.values()
+    return json_response([{"id": s.id, "name": s.name, "revision": s.revision} for s in found])
+
+
+async def site_revisions(request: web.Request) -> web.Response:
+    """`GET /v1/admin/sites/{site}/revisions`, oldest first."""
+    found = await revisions(request.app[state.REDIS], request.match_info["site"])
+    return json_response(
+        [{"site": r.site, "revision": r.number, "published_at": r.published_at} for r in found]
+    )
+
+
+async def dead_letters(request: web.Request) -> web.Response:
+    """`GET /v1/admin/dlq`: events whose processing failed three times, with the reason."""
+    letters = await request.app[state.REDIS].hvals(keys.DEAD_LETTERS)
+    return json_response([orjson.loads(letter) for letter in letters])
+
+
+def add_admin(app: web.Application) -> None:
+    """Register the routes."""
+    app.router.add_get("/v1/admin/sites", sites)
+    app.router.add_get("/v1/admin/sites/{site}/revisions", site_revisions)
+    app.router.add_get("/v1/admin/sites/{site}/visitors/{visitor}", visitor)
+    app.router.add_get("/v1/admin/sites/{site}/alerts", alerts)
+    app.router.add_get("/v1/admin/dlq", dead_letters)

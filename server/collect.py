@@ -1,0 +1,155 @@
+"""`POST /v1/beacon`: the snippet's call. Events in, decisions out, in one round trip."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from core.events import Envelope, Event, RawEvent, Rejection, parse_event, parse_time
+from core.text import BadText, clean
+from server import state
+from server.agents import device_type
+from server.body import MAX_EVENT, read_json
+from server.decide import MAX_SLOTS, ahead, decisions_for, wire
+from server.errors import ApiError, json_response
+from server.origins import check_origin
+from server.tokens import COOKIE, COOKIE_LIFE_S
+from sites.site import Site
+
+MAX_EVENTS = 100
+
+
+class Beacon(msgspec.Struct, frozen=True, kw_only=True):
+    """The wire shape. `sentAt` is the client's clock, epoch ms or ISO 8601; `lang` the page's language;
+    `reset` asks for a new visitor (the snippet's `reset()`)."""
+
+    site: str
+    v: str | None = None
+    sentAt: int | float | str | None = None  # the wire's name
+    events: list[msgspec.Raw] = []
+    slots: list[str] = []
+    lang: str | None = None
+    reset: bool = False
+
+
+_decode_beacon = msgspec.json.Decoder(Beacon)
+_decode_event = msgspec.json.Decoder(RawEvent)
+
+
+async def beacon(request: web.Request) -> web.Response:
+    """Handle one beacon."""
+    app = request.app
+    with app[state.METRICS].beacon_seconds.time():
+        call = await read_json(request, _decode_beacon)
+        site = site_of(app, call.site)
+        headers = check_origin(request, site)
+        slots, lang = _checked(call)
+        if request.headers.get("Sec-GPC") == "1":
+            app[state.METRICS].ignored.labels("gpc").inc()
+            return json_response({"v": "", "decisions": dict.fromkeys(slots)}, headers=headers)
+        return await _answer(request, call, site, slots, lang, headers)
+
+
+async def _answer(
+    request: web.Request, call: Beacon, site: Site, slots: list[str], lang: str, headers: dict[str, str]
+) -> web.Response:
+    app, now = request.app, request.app[state.CLOCK]()
+    visitor, known = identify(request, call)
+    envelope = Envelope(
+        site=site.id,
+        visitor=visitor,
+        received_at=now,
+        sent_at=parse_time(call.sentAt),
+        device=device_type(request.headers.get("User-Agent", "")),
+        lang=lang,
+    )
+    events, rejected = parse_all(call.events, envelope)
+    count(app, events, rejected)
+    if rejected and not events:
+        first = rejected[0]
+        raise ApiError(400, first["code"], first["message"], field=first["field"], rejected=rejected)
+    stored = await app[state.PROFILES].get(site.id, visitor) if known else None
+    profile = ahead(stored, events, now, site)
+    decisions = decisions_for(profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang)
+    app[state.METRICS].decision_errors.inc(len(decisions.errors))
+    await app[state.PUBLISHER].publish(events)
+    token = app[state.TOKENS].sign(visitor)
+    body: dict[str, Any] = {"v": token, "decisions": wire(decisions)}
+    if rejected:
+        body["rejected"] = rejected
+    response = json_response(body, headers=headers)
+    set_cookie(request, response, token)
+    return response
+
+
+def site_of(app: web.Application, site_id: str) -> Site:
+    """The published site. Raises 404."""
+    site = app[state.REGISTRY].get(site_id)
+    if site is None:
+        raise ApiError(404, "unknown_site", "there is no such site", field="site")
+    return site
+
+
+def identify(request: web.Request, call: Beacon) -> tuple[str, bool]:
+    """The visitor's id and whether the browser proved it. Without a token of ours it is a new visitor."""
+    tokens = request.app[state.TOKENS]
+    if not call.reset and (visitor := tokens.visitor(call.v) or tokens.visitor(request.cookies.get(COOKIE))):
+        return visitor, True
+    return tokens.new_visitor(), False
+
+
+def parse_all(raw: list[msgspec.Raw], envelope: Envelope) -> tuple[list[Event], list[dict[str, Any]]]:
+    """The good events, and for each bad one its index and the reason."""
+    if len(raw) > MAX_EVENTS:
+        raise ApiError(400, "too_many", f"at most {MAX_EVENTS} events a call", field="events")
+    events: list[Event] = []
+    rejected: list[dict[str, Any]] = []
+    for index, line in enumerate(raw):
+        event = _parse(line, envelope)
+        if isinstance(event, Event):
+            events.append(event)
+        else:
+            field = f"events[{index}].{event.field}".rstrip(".")
+            rejected.append({"index": index, "code": event.code, "field": field, "message": event.message})
+    return events, rejected
+
+
+def _parse(line: msgspec.Raw, envelope: Envelope) -> Event | Rejection:
+    if len(bytes(line)) > MAX_EVENT:
+        return Rejection(code="too_large", field="", message=f"is larger than {MAX_EVENT} bytes")
+    try:
+        return parse_event(_decode_event.decode(line), envelope)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        return Rejection(code="bad_shape", field=path.strip("`."), message=message)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        return Rejection(code="bad_json", field="", message=str(error))
+
+
+def count(app: web.Application, events: list[Event], rejected: list[dict[str, Any]]) -> None:
+    """Count what came."""
+    metrics = app[state.METRICS]
+    for event in events:
+        metrics.events.labels(event.type).inc()
+    for rejection in rejected:
+        metrics.rejections.labels(rejection["code"]).inc()
+
+
+def _checked(call: Beacon) -> tuple[list[str], str]:
+    if len(call.slots) > MAX_SLOTS:
+        raise ApiError(400, "too_many", f"at most {MAX_SLOTS} slots a call", field="slots")
+    try:
+        slots = [clean(slot, limit=64, field=f"slots[{i}]") for i, slot in enumerate(call.slots)]
+        return slots, clean(call.lang or "", limit=35, field="lang")
+    except BadText as bad:
+        raise ApiError(400, "bad_value", str(bad), field=bad.field) from None
+
+
+def set_cookie(request: web.Request, response: web.Response, token: str) -> None:
+    """The server-set first-party cookie."""
+    secure = request.app[state.SETTINGS].public_url.startswith("https:")
+    response.set_cookie(
+        COOKIE, token, max_age=COOKIE_LIFE_S, httponly=True, samesite="Lax", secure=secure, path="/"
+    )

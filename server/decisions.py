@@ -1,0 +1,50 @@
+"""`POST /v1/decisions`: decisions without an event, for pages rendered on a server."""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import web
+
+from core.text import BadText, clean
+from server import state
+from server.body import read_json
+from server.collect import site_of
+from server.decide import MAX_SLOTS, decisions_for, wire
+from server.errors import ApiError, json_response
+from server.origins import check_origin
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """The wire shape."""
+
+    site: str
+    v: str | None = None
+    url: str = ""
+    slots: list[str] = []
+    lang: str = ""
+
+
+_decode = msgspec.json.Decoder(Ask)
+
+
+async def decisions(request: web.Request) -> web.Response:
+    """Decide the slots for the visitor of a token; without a valid one, for somebody new. Records nothing."""
+    app = request.app
+    ask = await read_json(request, _decode)
+    site = site_of(app, ask.site)
+    headers = check_origin(request, site)
+    if len(ask.slots) > MAX_SLOTS:
+        raise ApiError(400, "too_many", f"at most {MAX_SLOTS} slots a call", field="slots")
+    try:
+        url = clean(ask.url, limit=2_048, field="url")
+        slots = [clean(slot, limit=64, field=f"slots[{i}]") for i, slot in enumerate(ask.slots)]
+        lang = clean(ask.lang, limit=35, field="lang")
+    except BadText as bad:
+        raise ApiError(400, "bad_value", str(bad), field=bad.field) from None
+    visitor = app[state.TOKENS].visitor(ask.v)
+    profile = await app[state.PROFILES].get(site.id, visitor) if visitor else None
+    visitor = visitor or app[state.TOKENS].new_visitor()
+    found = decisions_for(
+        profile, visitor=visitor, slots=slots, now=app[state.CLOCK](), site=site, lang=lang, url=url
+    )
+    return json_response({"v": app[state.TOKENS].sign(visitor), "decisions": wire(found)}, headers=headers)

@@ -1,0 +1,41 @@
+"""What the web process counts, for Prometheus. Every name is documented in docs/metrics.md."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Metrics:
+    """One registry per process: nothing global."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.events = Counter(
+            "kizashi_events_accepted_total", "Events accepted", ["type"], registry=self.registry
+        )
+        self.rejections = Counter(
+            "kizashi_events_rejected_total", "Events refused, by reason", ["code"], registry=self.registry
+        )
+        self.ignored = Counter(
+            "kizashi_beacons_ignored_total",
+            "Beacons answered but not counted",
+            ["why"],
+            registry=self.registry,
+        )
+        self.decisions = Counter(
+            "kizashi_decisions_total", "Slots decided", ["outcome"], registry=self.registry
+        )
+        self.decision_errors = Counter(
+            "kizashi_decision_errors_total",
+            "Slots that failed and kept their original",
+            registry=self.registry,
+        )
+        self.beacon_seconds = Histogram(
+            "kizashi_beacon_seconds", "Time to answer a beacon", buckets=_SECONDS, registry=self.registry
+        )
+
+    def render(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)

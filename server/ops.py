@@ -1,0 +1,61 @@
+"""Alive, ready, metrics, and the snippet's file."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+from redis.exceptions import RedisError
+
+import snippet
+from server import state
+from server.errors import json_response
+
+READY_S = 2.0
+
+
+async def healthz(_request: web.Request) -> web.Response:
+    """The process answers."""
+    return json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """It can do its job: the store answers, sites are loaded, it is not shutting down."""
+    problems = []
+    try:
+        async with asyncio.timeout(READY_S):
+            await request.app[state.REDIS].ping()
+    except (TimeoutError, RedisError, OSError):
+        problems.append("the store cannot be reached")
+    if not request.app[state.REGISTRY].loaded:
+        problems.append("the published sites are not loaded yet")
+    if problems:
+        return json_response({"status": "unavailable", "problems": problems}, status=503)
+    return json_response({"status": "ready"})
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Prometheus' exposition format."""
+    return web.Response(body=request.app[state.METRICS].render(), content_type="text/plain", charset="utf-8")
+
+
+async def snippet_js(_request: web.Request) -> web.Response:
+    """The browser code. Short-lived in caches, so that a fix reaches every page within minutes."""
+    return web.Response(
+        body=snippet.source(),
+        content_type="text/javascript",
+        charset="utf-8",
+        headers={
+            "Cache-Control": "public, max-age=300, stale-while-revalidate=86400",
+            "Access-Control-Allow-Origin": "*",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+        },
+    )
+
+
+def add_ops(app: web.Application) -> None:
+    """Register the routes."""
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/kizashi.js", snippet_js)

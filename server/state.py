@@ -1,0 +1,27 @@
+"""What handlers share, by typed keys; made once in `server.app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+from redis.asyncio import Redis
+
+from alerts.outbox import Outbox
+from server.config import Settings
+from server.metrics import Metrics
+from server.tokens import Tokens
+from sites.registry import Registry
+from storage.profiles import ProfileReader
+from streams.publisher import Publisher
+
+SETTINGS = web.AppKey("settings", Settings)
+REDIS: web.AppKey[Redis] = web.AppKey("redis", Redis)
+REGISTRY = web.AppKey("registry", Registry)
+PUBLISHER: web.AppKey[Publisher] = web.AppKey("publisher", Publisher)
+PROFILES = web.AppKey("profiles", ProfileReader)
+OUTBOX = web.AppKey("outbox", Outbox)
+TOKENS = web.AppKey("tokens", Tokens)
+METRICS = web.AppKey("metrics", Metrics)
+#: Epoch milliseconds.
+CLOCK: web.AppKey[Callable[[], int]] = web.AppKey("clock", Callable)  # type: ignore[arg-type]
