@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TypeVar
 
 import msgspec
@@ -14,6 +15,8 @@ from server.errors import ApiError
 MAX_BODY = 500 * 1024
 MAX_EVENT = 32 * 1024
 BODY_S = 10.0
+#: Of a body that is too large, so much is read and thrown away before the connection is closed.
+MAX_DISCARD = 32 * 1024 * 1024
 
 T = TypeVar("T")
 
@@ -33,6 +36,7 @@ async def read_json(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T
 async def read_bounded(request: web.Request) -> bytes:
     """The body, decompressed, at most MAX_BODY bytes and BODY_S seconds."""
     if (request.content_length or 0) > MAX_BODY:
+        await _discard(request)
         raise ApiError(413, "too_large", f"the body is larger than {MAX_BODY} bytes")
     try:
         async with asyncio.timeout(BODY_S):
@@ -43,3 +47,14 @@ async def read_bounded(request: web.Request) -> bytes:
         raise ApiError(413, "too_large", f"the body is larger than {MAX_BODY} bytes") from None
     except web.RequestPayloadError:
         raise ApiError(400, "bad_body", "the body cannot be decompressed") from None
+
+
+async def _discard(request: web.Request) -> None:
+    """Read on without keeping anything: a client that is still sending would see a reset, not our answer."""
+    discarded = 0
+    with contextlib.suppress(TimeoutError, web.RequestPayloadError):
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.content.iter_any():
+                discarded += len(chunk)
+                if discarded > MAX_DISCARD:
+                    return

@@ -37,9 +37,13 @@ def error_response(error: ApiError) -> web.Response:
     """The error shape every route answers with."""
     body = {"error": {"code": error.code, "field": error.field, "message": str(error)}, **error.more}
     headers = {"Retry-After": "1"} if error.status == 503 else {}
-    return json_response(body, status=error.status, headers=headers)
+    response = json_response(body, status=error.status, headers=headers)
+    if error.code in _BROKEN_BODY:
+        response.force_close()  # what is left of the body would be taken for the next request
+    return response
 
 
+_BROKEN_BODY = frozenset({"bad_body", "too_large", "timeout"})
 _CODES = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
           408: "timeout", 413: "too_large", 415: "unsupported_media_type"}  # fmt: skip
 

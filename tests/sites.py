@@ -24,7 +24,8 @@ experiences:
   - id: top-hero
     slot: hero
     choose:
-      - {audience: high_intent, variants: [{id: talk, template: "<h1>Talk to us, {{ traits.name | default('friend') }}</h1>"}]}
+      - audience: high_intent
+        variants: [{id: talk, template: "<h1>Talk to us, {{ traits.name | default('friend') }}</h1>"}]
       - {audience: returning, variants: [{id: results, template: "<h1>Results</h1>"}]}
       - {audience: first_time, variants: [{id: image, template: "<h1>Welcome</h1>"}]}
 alerts:

@@ -51,9 +51,9 @@ async def epoch_of(redis: Redis, topic: str) -> str:
 async def read(
     redis: Redis, positions: Mapping[Partition, int], *, count: int, block_ms: int
 ) -> dict[Partition, list[Entry]]:
-    """Up to `count` messages of each partition from its position (the next offset) on; waits `block_ms` for any."""
+    """Up to `count` messages of each partition from its position (the next offset) on; waits `block_ms`."""
     names = {keys.stream(*partition).encode(): partition for partition in positions}
-    after: dict[Any, Any] = {keys.stream(*partition): f"0-{position - 1}" for partition, position in positions.items()}
+    after: dict[Any, Any] = {keys.stream(*p): f"0-{position - 1}" for p, position in positions.items()}
     found: Any = await redis.xread(after, count=count, block=block_ms) or []
     return {
         names[name]: [Entry(offset_of(id_), fields[b"k"], fields[b"v"]) for id_, fields in entries]

@@ -240,12 +240,11 @@ class Producer(base.Producer):
         value: bytes | None,
         partition: int | None,
         timestamp: float | None,
-        headers: Any,
-        *,
-        transactional_id: str | None = None,
+        *_: Any,
+        **__: Any,
     ) -> Awaitable[RecordMetadata]:
-        """Append in the background; the awaitable answers once the server has it."""
-        return asyncio.ensure_future(self.send_and_wait(topic, key, value, partition, timestamp, headers))
+        """Append in the background; the awaitable answers once the server has it. Headers are not kept."""
+        return asyncio.ensure_future(self.send_and_wait(topic, key, value, partition, timestamp))
 
     async def send_and_wait(
         self,
@@ -254,11 +253,10 @@ class Producer(base.Producer):
         value: bytes | None,
         partition: int | None,
         timestamp: float | None,
-        headers: Any,
-        *,
-        transactional_id: str | None = None,
+        *_: Any,
+        **__: Any,
     ) -> RecordMetadata:
-        """Append one message and wait for the server's answer."""
+        """Append one message and wait for the server's answer. Headers are not kept."""
         tp = self.key_partition(topic, key or b"") if partition is None else TP(topic, partition)
         [offset] = await log.append(self.transport.redis, topic, [(tp.partition, key or b"", value or b"")])
         return RecordMetadata(
