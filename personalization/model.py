@@ -11,7 +11,7 @@ import msgspec
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
-    """One alternative. `render(context) -> html` never raises anything but `personalization.templates.RenderError`."""
+    """One alternative. `render(context) -> html` raises `personalization.templates.RenderError` only."""
 
     id: str
     weight: float

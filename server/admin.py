@@ -63,7 +63,7 @@ async def sites(request: web.Request) -> web.Response:
 
 
 async def site_revisions(request: web.Request) -> web.Response:
-    """`GET /v1/admin/sites/{site}/revisions`, oldest first."""
+    """`GET /v1/admin/sites/{site}/revisions`, newest first."""
     found = await revisions(request.app[state.REDIS], request.match_info["site"])
     return json_response(
         [{"site": r.site, "revision": r.number, "published_at": r.published_at} for r in found]

@@ -1,0 +1,228 @@
+"""The site file's shape. What fields mean together is checked in `sites.meaning`, so that one wrong field
+never hides another mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from sites.durations import milliseconds
+
+ID_SHAPE = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+LOCALE_SHAPE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+_ID = re.compile(ID_SHAPE)
+_LOCALE = re.compile(LOCALE_SHAPE)
+_ORIGIN = re.compile(
+    r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE
+)
+_DEFAULT_PORT = re.compile(r"(http://.*:80|https://.*:443)", re.IGNORECASE)
+_CHANNEL = re.compile(r"#[^\s#,<>|&@]{1,80}|[CGD][A-Z0-9]{6,20}")
+_WRITE_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _id(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise ValueError(
+            "must be small letters, digits, - and _ (at most 64), starting with a letter or digit"
+        )
+    return text
+
+
+def _origin(text: str) -> str:
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError(
+            "must be an origin such as https://www.example.com, without a path or a / at the end"
+        )
+    if _DEFAULT_PORT.fullmatch(text):
+        raise ValueError("must leave out :80 and :443, as browsers do")
+    return text.lower()
+
+
+def _channel(text: str) -> str:
+    if not _CHANNEL.fullmatch(text):
+        raise ValueError('must be a Slack channel such as "#hot-leads" or a channel id')
+    return text
+
+
+def _write_key(text: str) -> str:
+    if not _WRITE_KEY.fullmatch(text):
+        raise ValueError("must be letters, digits, - and _ (at most 128)")
+    return text
+
+
+def _timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    # A folder of zones (`Asia`) and an odd path fail in ways of their own.
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("must be a time zone such as Asia/Tokyo or Europe/Berlin") from error
+    return text
+
+
+def _plain_line(text: str) -> str:
+    if not text.strip() or _CONTROL.search(text):
+        raise ValueError("must be one line of text")
+    return text
+
+
+def _duration(value: Any) -> int:
+    return milliseconds(value if isinstance(value, str) else "")
+
+
+def _glob(text: str) -> str:
+    if not text.startswith(("/", "*")):
+        raise ValueError("must start with / (or *)")
+    return text
+
+
+def _localized(value: Any) -> Any:
+    """Texts are one string or a mapping of locales to strings."""
+    if isinstance(value, str) and value.strip():
+        return value
+    texts = value if isinstance(value, dict) and value else {"": None}
+    for locale, text in texts.items():
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError("must be a text, or one text per locale (ja: …, en: …)")
+        if not _LOCALE.fullmatch(locale):
+            raise ValueError(f"`{locale}` is not a locale such as ja, en or en-US")
+    return value
+
+
+Id = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": ID_SHAPE})]
+Origin = Annotated[str, AfterValidator(_origin)]
+Line = Annotated[str, AfterValidator(_plain_line), Field(max_length=200)]
+Duration = Annotated[
+    int,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]*[smhd]$", "examples": ["30m", "180d"]}),
+]
+Condition = Annotated[
+    dict[str, Any], Field(description="A GrowthBook targeting condition over the attributes")
+]
+Localized = Annotated[str | dict[str, str], BeforeValidator(_localized)]
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-1_000_000, le=1_000_000)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _left_empty(cls, data: Any) -> Any:
+        """A field left empty (`alerts:` with everything below commented out) is as if it were not there."""
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in known}
+
+
+class TopicFile(_Model):
+    """Pages whose path matches `path` (`*`: any characters) are about `topic`."""
+
+    path: Annotated[str, AfterValidator(_glob), Field(min_length=1, max_length=500)]
+    topic: Id
+
+
+class IdleFile(_Model):
+    """A silence: no `event` for this long (ms)."""
+
+    event: Line
+    for_: Annotated[Duration, Field(alias="for")]
+
+
+class RuleFile(_Model):
+    """A scoring rule: `on` (with an optional `when`), `when` alone, or `idle`."""
+
+    id: Id
+    points: Number
+    on: Line | None = None
+    when: Condition | None = None
+    once: Literal["session", "visitor", "day"] | None = None
+    idle: IdleFile | None = None
+
+
+class BandsFile(_Model):
+    """The scores at which intent becomes `warm` and `high`."""
+
+    warm: Number = 20
+    high: Number = 50
+
+
+class ScoringFile(_Model):
+    """How the score comes about. `half_life` in ms; without it points never fade."""
+
+    half_life: Duration | None = None
+    bands: BandsFile = BandsFile()
+    rules: Annotated[list[RuleFile], Field(max_length=1000)] = []
+
+
+class VariantFile(_Model):
+    """One alternative. Weights are relative to the other variants of the choice."""
+
+    id: Id
+    weight: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)] = 1
+    template: Localized
+
+
+class ChoiceFile(_Model):
+    """The variants for one audience; without `audience`, for everyone."""
+
+    audience: Id | None = None
+    variants: Annotated[list[VariantFile], Field(min_length=1, max_length=50)]
+
+
+class ExperienceFile(_Model):
+    """A slot, and who sees what in it. The first choice whose audience matches wins."""
+
+    id: Id
+    slot: Id
+    holdout: Share = 0.0
+    choose: Annotated[list[ChoiceFile], Field(min_length=1, max_length=50)]
+
+
+class AlertFile(_Model):
+    """When to tell sales: `on` an event, or when a visitor `enters` or `leaves` an audience."""
+
+    id: Id
+    channel: Annotated[str, AfterValidator(_channel)]
+    on: Line | None = None
+    enters: Id | None = None
+    leaves: Id | None = None
+    when: Condition | None = None
+    cooldown: Annotated[Duration, Field(json_schema_extra={"default": "30m"})] = 1_800_000
+    instruction: Localized | None = None
+
+
+class SiteFile(_Model):
+    """One site file."""
+
+    site: Id
+    name: Line
+    write_key: Annotated[str, AfterValidator(_write_key)]
+    origins: Annotated[list[Origin], Field(min_length=1, max_length=100)]
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    locale: Literal["ja", "en"] = "en"
+    topics: Annotated[list[TopicFile], Field(max_length=1000)] = []
+    scoring: ScoringFile = ScoringFile()
+    audiences: Annotated[dict[Id, Condition], Field(max_length=500)] = {}
+    experiences: Annotated[list[ExperienceFile], Field(max_length=500)] = []
+    alerts: Annotated[list[AlertFile], Field(max_length=500)] = []
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.timezone)

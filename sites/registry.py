@@ -1,0 +1,103 @@
+"""The sites a process runs, kept up to date while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from types import MappingProxyType
+
+from redis.asyncio import Redis
+
+from sites.revisions import Revision, current_numbers, publish, read_revisions, revisions
+from sites.site import Site
+from storage import keys
+
+__all__ = ["Registry", "Revision", "load_current", "publish", "revisions"]
+
+#: How often a process asks whether something was published, in seconds.
+POLL_SECONDS = 0.3
+
+
+async def load_current(redis: Redis) -> dict[str, Site]:
+    """Every published site, compiled. Raises BadSiteFile for a revision this version cannot read."""
+    found = await read_revisions(redis, (await current_numbers(redis)).items())
+    return {revision.site: revision.compile() for revision in found}
+
+
+class Registry:
+    """Every site in memory. `sites` is replaced as a whole, never changed: keep a reference for one request.
+
+    When a read fails, or a revision cannot be compiled, what was loaded last stays and `errors` rises.
+    """
+
+    def __init__(self, redis: Redis, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self._redis = redis
+        self._poll_seconds = poll_seconds
+        self._seen: object = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._by_key: Mapping[str, Site] = {}
+        self.sites: Mapping[str, Site] = MappingProxyType({})
+        self.errors = 0
+        self.loaded = False
+
+    async def start(self) -> None:
+        """Load once, then watch. A store that is away is an error to retry, not a reason to stay down:
+        `loaded` says whether the sites have been read at all.
+        """
+        await self._refresh()
+        self._task = asyncio.create_task(self._watch(), name="sites-registry")
+
+    async def stop(self) -> None:
+        """End the watching."""
+        self._stopping = True
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def get(self, site: str) -> Site | None:
+        """The site of this id."""
+        return self.sites.get(site)
+
+    def by_write_key(self, write_key: str) -> Site | None:
+        """The site whose write key this is."""
+        return self._by_key.get(write_key)
+
+    async def _watch(self) -> None:
+        # Not only by cancellation: a client library that swallows one must not keep the process alive.
+        while not self._stopping:
+            await asyncio.sleep(self._poll_seconds)
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        try:
+            changed = await self._redis.get(keys.SITES_CHANGED)
+            if self.loaded and changed == self._seen:
+                return
+            self._swap(await self._load())
+            self._seen, self.loaded = changed, True
+        # Losing the watch would leave a process on old sites for ever, so every error only counts.
+        except Exception:
+            self.errors += 1
+
+    async def _load(self) -> dict[str, Site]:
+        """The current sites; one whose revision is unchanged or cannot be compiled stays as it is."""
+        numbers = await current_numbers(self._redis)
+        kept = {name: site for name, site in self.sites.items() if numbers.get(name) == site.revision}
+        wanted = [(name, number) for name, number in numbers.items() if name not in kept]
+        for revision in await read_revisions(self._redis, wanted):
+            try:
+                kept[revision.site] = revision.compile()
+            # One site that this version cannot read must not hold back the others.
+            except Exception:
+                self.errors += 1
+                if revision.site in self.sites:
+                    kept[revision.site] = self.sites[revision.site]
+        return kept
+
+    def _swap(self, sites: dict[str, Site]) -> None:
+        self._by_key = {site.write_key: site for site in sites.values()}
+        self.sites = MappingProxyType(sites)
