@@ -1,0 +1,45 @@
+"""Asking the web process that runs on this machine."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, Request, build_opener
+
+from core.errors import KizashiError, NotFound
+from server.config import Settings, ensure_secrets
+
+TIMEOUT_S = 10.0
+
+
+def local_url(settings: Settings) -> str:
+    """Where this machine reaches the web process: an address that means "all" is none to connect to."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def get(settings: Settings, path: str, *, token: str | None = None) -> bytes:
+    """The body of a 2xx answer. Raises urllib's HTTPError or URLError."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    opener = build_opener(ProxyHandler({}))  # this machine is never reached through a proxy
+    with opener.open(Request(local_url(settings) + path, headers=headers), timeout=TIMEOUT_S) as answer:  # noqa: S310
+        return bytes(answer.read())
+
+
+def admin(settings: Settings, path: str) -> Any:
+    """The parsed JSON at `/v1/admin` + `path`. Raises NotFound, or KizashiError saying what went wrong."""
+    try:
+        return json.loads(get(settings, "/v1/admin" + path, token=ensure_secrets(settings).admin_token))
+    except HTTPError as error:
+        detail = error.read(500).decode(errors="replace")
+        raise (NotFound if error.code == 404 else KizashiError)(_message(detail, error.code)) from None
+    except (URLError, OSError) as error:
+        raise KizashiError(f"web does not answer at {local_url(settings)}: {error}") from None
+
+
+def _message(body: str, status: int) -> str:
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"web answered {status}"
