@@ -33,7 +33,8 @@ bench: .venv/.dev ## benchmarks: a table, and JSON in benchmarks/
 	$(BIN)/python -m benchmarks
 
 soak: .venv/.dev ## the long run under load and faults
-	$(BIN)/python -m benchmarks.soak
+	$(BIN)/python -m tests.install_browser
+	$(BIN)/pytest -m soak
 
 lock: .venv/.dev ## resolve the dependencies anew into requirements*.lock
 	$(COMPILE) --upgrade --output-file requirements.lock pyproject.toml

@@ -73,7 +73,7 @@ async def _answer(
     stored = await app[state.PROFILES].get(site.id, visitor) if known else None
     profile = ahead(stored, events, now, site)
     decisions = decisions_for(profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang)
-    app[state.METRICS].decision_errors.inc(len(decisions.errors))
+    app[state.METRICS].decided(decisions)
     await app[state.PUBLISHER].publish(events)
     token = app[state.TOKENS].sign(visitor)
     body: dict[str, Any] = {"v": token, "decisions": wire(decisions)}

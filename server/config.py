@@ -17,8 +17,8 @@ from server.values import BotToken, BrokerUrl, Directory, Host, HttpUrl, LongTok
 from storage import embedded
 from storage.secret_files import read_or_create
 
-#: Set for its child processes by `kizashi up`; not a setting.
-INTERNAL = frozenset({"KIZASHI_SUPERVISED"})
+#: Not settings: `kizashi up` sets one for its child processes, the tests read the other.
+INTERNAL = frozenset({"KIZASHI_SUPERVISED", "KIZASHI_CHROMIUM"})
 
 PROBLEMS = {
     "int_parsing": "is not a whole number",

@@ -47,4 +47,5 @@ async def decisions(request: web.Request) -> web.Response:
     found = decisions_for(
         profile, visitor=visitor, slots=slots, now=app[state.CLOCK](), site=site, lang=lang, url=url
     )
+    app[state.METRICS].decided(found)
     return json_response({"v": app[state.TOKENS].sign(visitor), "decisions": wire(found)}, headers=headers)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
+from personalization.decide import Decisions
+
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
@@ -35,6 +37,12 @@ class Metrics:
         self.beacon_seconds = Histogram(
             "kizashi_beacon_seconds", "Time to answer a beacon", buckets=_SECONDS, registry=self.registry
         )
+
+    def decided(self, decisions: Decisions) -> None:
+        """Count what the slots of one call got."""
+        for decision in decisions.decisions.values():
+            self.decisions.labels("variant" if decision else "original").inc()
+        self.decision_errors.inc(len(decisions.errors))
 
     def render(self) -> bytes:
         """The exposition format."""

@@ -61,6 +61,7 @@ def arguments(data_dir: Path) -> list[str]:
         "protected-mode": "yes",
         "daemonize": "no",
         "loglevel": "warning",
+        "logfile": str(data_dir.resolve() / "valkey" / "valkey.log"),
     }
     return [part for name, value in options.items() for part in (f"--{name}", value)]
 

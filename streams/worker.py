@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -71,5 +73,11 @@ def run(
 def _worker(app: App, *companions: Service) -> faust.Worker:
     """A Faust worker without its web server, its spinner and its hold on our logs."""
     return faust.Worker(
-        app, *companions, loglevel="WARNING", redirect_stdouts=False, override_logging=False, quiet=True
+        app,
+        *companions,
+        loglevel="WARNING",
+        redirect_stdouts=False,
+        override_logging=False,
+        quiet=True,
+        stdout=Path(os.devnull).open("w"),  # the spinner's, for as long as the process lives
     )

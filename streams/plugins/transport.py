@@ -17,6 +17,7 @@ from faust.transport import base
 from faust.types import TP, ConsumerMessage, RecordMetadata
 from mode import Service
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from yarl import URL
 
 from storage.connect import connect
@@ -70,17 +71,20 @@ class Consumer(base.Consumer):
 
     @Service.task
     async def _own(self) -> None:
-        """Wait for the lease, take the partitions, keep the lease. Losing it ends the process."""
-        lease = self.transport.lease
+        """Wait for the lease, take the partitions, keep the lease. Losing it, or the store, ends the process."""
         await self._subscribed.wait()
+        try:
+            await self._hold()
+        except Exception as error:
+            self.transport.on_fatal(error)
+            raise
+
+    async def _hold(self) -> None:
+        lease = self.transport.lease
         while not self.should_stop and not await lease.acquire():
             await self.sleep(STANDBY_S)
         while not self.should_stop:
-            try:
-                await lease.renew()
-            except Exception as error:
-                self.transport.on_fatal(error)
-                raise
+            await lease.renew()
             if self._subscribed.is_set():
                 self._subscribed.clear()
                 await self._rebalance()
@@ -119,7 +123,11 @@ class Consumer(base.Consumer):
             await self.sleep(min(timeout, 0.05))
             return {}
         positions = {(tp.topic, tp.partition): position for tp, position in wanted.items()}
-        found = await log.read(self.transport.blocking, positions, count=BATCH, block_ms=int(timeout * 1000))
+        try:
+            found = await log.read(self.transport.blocking, positions, count=BATCH, block_ms=int(timeout * 1000))
+        except RedisError as error:
+            self.transport.on_fatal(error)
+            raise
         batch = {TP(*partition): entries for partition, entries in found.items()}
         # A seek while the server was asked makes what it answered the wrong messages.
         batch = {tp: entries for tp, entries in batch.items() if self._next.get(tp) == wanted[tp]}

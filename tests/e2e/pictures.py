@@ -35,7 +35,11 @@ async def take(stack: Stack, lang: str) -> None:
         await page.goto(f"{stack.base}/demo/live?lang={lang}")
         site = page.frame_locator("iframe")
         frame = next(f for f in page.frames if f is not page.main_frame)
-        await frame.wait_for_function("window.kizashi?.identify")
+
+        async def loaded() -> bool:
+            return bool(await frame.evaluate("Boolean(window.kizashi && kizashi.identify)"))
+
+        await until(loaded)  # evaluate, not wait_for_function: the page's CSP allows no eval
         await frame.evaluate("(traits) => kizashi.identify(traits.email, traits)", PERSON[lang])
         await frame.goto(f"{stack.base}/demo/pricing")
         cookie = next(c for c in await context.cookies() if c["name"] == "kz")

@@ -1,0 +1,72 @@
+"""What the page shows one visitor now, slot by slot, and why. Pure."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from typing import Any
+
+from personalization.experiences import assign
+from server.visitor_seen import Seen
+from server.visitor_words import name_of, texts
+from sites.site import Site
+
+_EXCERPT = 110
+
+
+def slots_of(site: Site) -> list[str]:
+    """The slots that the site's experiences fill, in file order."""
+    return list(dict.fromkeys(experience.slot for experience in site.experiences))
+
+
+def slot_view(seen: Seen, slot: str) -> dict[str, Any]:
+    """What fills a slot, and why; `html` as text, cut short."""
+    decision = seen.decisions.decisions.get(slot)
+    return {
+        "slot": name_of(slot, seen.lang),
+        "text": excerpt(decision.html) if decision else "",
+        "shown": decision is not None,
+        "why": _why(seen, slot),
+    }
+
+
+def _why(seen: Seen, slot: str) -> str:
+    said, separator = texts(seen.lang), " · "
+    offered = [one for one in seen.site.experiences if one.slot == slot]
+    found = (assign(one, audiences=seen.profile.audiences, visitor=seen.profile.id) for one in offered)
+    assignment = next((one for one in found if one is not None), None)
+    if assignment is None:
+        names = ", ".join(one.id for one in offered)
+        return str(said["no_audience"].format(experience=names))
+    choices, choice = assignment.experience.choices, assignment.choice
+    form = said["because_audience" if choice.audience else "because_everyone"]
+    because = form.format(
+        audience=name_of(choice.audience or "", seen.lang),
+        number=choices.index(choice) + 1,
+        total=len(choices),
+    )
+    share = f"{assignment.share * 100:.3g}"
+    if assignment.variant is None:
+        return f"{because}{separator}{said['held_out'].format(share=share)}"
+    broken = [said["not_rendered"]] if seen.decisions.decisions.get(slot) is None else []
+    variant = said["variant"].format(variant=assignment.variant.id, share=share)
+    return separator.join([because, variant, *broken])
+
+
+class _Text(HTMLParser):
+    """The words of some HTML."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.words += data.split()
+
+
+def excerpt(html: str) -> str:
+    """The beginning of what an HTML block says, without its tags."""
+    parser = _Text()
+    parser.feed(html)
+    parser.close()
+    said = " ".join(parser.words)
+    return said if len(said) <= _EXCERPT else said[: _EXCERPT - 1].rstrip() + "…"
