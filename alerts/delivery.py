@@ -11,6 +11,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from alerts.digest import digest_message
+from alerts.links import VisitorUrl
 from alerts.messages import slack_message
 from alerts.outbox import Outbox
 from alerts.pacing import Pacing
@@ -43,13 +44,13 @@ class Delivery:
         *,
         outbox: Outbox,
         sink: Sink,
-        public_url: str,
+        visitor_url: VisitorUrl,
         pacing: Pacing,
         clock: Callable[[], int],
         token: Callable[[], str],
         count: Callable[[str], None],
     ) -> None:
-        self._outbox, self._sink, self._public_url = outbox, sink, public_url
+        self._outbox, self._sink, self._visitor_url = outbox, sink, visitor_url
         self._pacing, self._clock, self._token, self._count = pacing, clock, token, count
 
     async def deliver(self, batch: Sequence[Pending]) -> bool:
@@ -104,11 +105,11 @@ class Delivery:
         duplicate = any(one.duplicate for one in stored)
         alerts = [one.alert for one in stored]
         if len(alerts) == 1:
-            return slack_message(alerts[0], public_url=self._public_url, duplicate=duplicate)
+            return slack_message(alerts[0], visitor_url=self._visitor_url, duplicate=duplicate)
         return digest_message(
             alerts,
             total=len(alerts),
-            public_url=self._public_url,
+            visitor_url=self._visitor_url,
             stale_ms=self._pacing.stale_ms,
             duplicate=duplicate,
         )

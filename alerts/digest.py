@@ -8,7 +8,8 @@ from typing import Any
 from alerts.blocks import HEADER_LIMIT, SECTION_LIMIT, context, header, joined, link, section
 from alerts.escape import mrkdwn, plain
 from alerts.labels import labels
-from alerts.messages import envelope, local_time, visitor_url, who
+from alerts.links import VisitorUrl
+from alerts.messages import envelope, local_time, who
 from alerts.model import Alert
 from alerts.points import shown_score
 from alerts.words import duration
@@ -18,7 +19,7 @@ SHOWN = 10
 
 
 def digest_message(
-    alerts: Sequence[Alert], *, total: int, public_url: str, stale_ms: int, duplicate: bool = False
+    alerts: Sequence[Alert], *, total: int, visitor_url: VisitorUrl, stale_ms: int, duplicate: bool = False
 ) -> dict[str, Any]:
     """One message for `total` alerts of one channel, naming the highest scores among `alerts` (at least one).
 
@@ -28,7 +29,7 @@ def digest_message(
     words = labels(locale)
     top = sorted(alerts, key=lambda alert: (-alert.score, -alert.at, alert.id))[:SHOWN]
     why = words["digest_why"].format(age=duration(stale_ms, locale))
-    listed = _listed([_line(alert, public_url) for alert in top])
+    listed = _listed([_line(alert, visitor_url) for alert in top])
     more = [words["digest_more"].format(count=total - len(listed))] if total > len(listed) else []
     title = words["digest"].format(count=total)
     blocks = [
@@ -46,6 +47,6 @@ def _listed(lines: list[str]) -> list[str]:
     return joined(lines, SECTION_LIMIT - 300).split("\n")
 
 
-def _line(alert: Alert, public_url: str) -> str:
-    name = link(visitor_url(alert, public_url), mrkdwn(who(alert), 80))
+def _line(alert: Alert, visitor_url: VisitorUrl) -> str:
+    name = link(visitor_url(alert.site, alert.visitor), mrkdwn(who(alert), 80))
     return f"• {name} — {mrkdwn(alert.why, 90)} · *{shown_score(alert.score)}* · {local_time(alert)}"

@@ -13,11 +13,13 @@ from redis.exceptions import RedisError
 
 from alerts.channel import ChannelQueue
 from alerts.delivery import Delivery, Pending
-from alerts.lease import DispatchLease
+from alerts.links import VisitorUrl
 from alerts.outbox import Outbox
 from alerts.pacing import Pacing
 from alerts.sinks.base import Sink
 from core.errors import LeaseLost
+from storage import keys
+from storage.lease import Lease
 
 log = structlog.get_logger(__name__)
 _READ = 200
@@ -40,21 +42,21 @@ class Dispatcher:
         redis: Redis,
         sink: Sink,
         *,
-        public_url: str,
+        visitor_url: VisitorUrl,
         clock: Callable[[], int],
         pacing: Pacing | None = None,
         lease_ms: int = 4_000,
         observe: Callable[[str], None] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._outbox = Outbox(redis, public_url=public_url)
+        self._outbox = Outbox(redis, visitor_url=visitor_url)
         self._sink, self._clock, self._jitter, self._observe = sink, clock, jitter, observe
         self._pacing = pacing or Pacing()
-        self._lease = DispatchLease(redis, ttl_ms=lease_ms)
+        self._lease = Lease(redis, key=keys.DISPATCH_LEASE, ttl_ms=lease_ms)
         self._delivery = Delivery(
             outbox=self._outbox,
             sink=sink,
-            public_url=public_url,
+            visitor_url=visitor_url,
             pacing=self._pacing,
             clock=clock,
             token=lambda: self._lease.token,

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from alerts.blocks import HEADER_LIMIT, Block, context, fields, header, joined, link, section
 from alerts.escape import mrkdwn, plain
 from alerts.labels import labels
+from alerts.links import VisitorUrl
 from alerts.model import Alert, SeenPage
-from alerts.points import number, shown_parts, shown_score
+from alerts.points import Shown, number, shown_parts, shown_score
 from alerts.rules import FADED
 from alerts.words import duration, humanise, is_japanese
 
@@ -26,10 +26,10 @@ LAST_MS = 253_402_214_400_000
 _NAME, _LINE, _INSTRUCTION = 80, 200, 1500
 
 
-def slack_message(alert: Alert, *, public_url: str, duplicate: bool = False) -> dict[str, Any]:
+def slack_message(alert: Alert, *, visitor_url: VisitorUrl, duplicate: bool = False) -> dict[str, Any]:
     """The arguments of `chat.postMessage` but the channel: `text`, `blocks`, `unfurl_*`, `metadata`.
 
-    `public_url` is where people open Kizashi. `duplicate` marks one whose earlier copy may have arrived.
+    `visitor_url` gives the address of a visitor's page. `duplicate` marks one whose earlier copy may have arrived.
     """
     words = labels(alert.locale)
     blocks = [
@@ -38,7 +38,7 @@ def slack_message(alert: Alert, *, public_url: str, duplicate: bool = False) -> 
         section(_summary(alert, words)),
         *_details(alert, words),
         *_pages(alert, words),
-        context(_footer(alert, words, public_url)),
+        context(_footer(alert, words, visitor_url)),
     ]
     return envelope(fallback(alert, duplicate=duplicate), blocks, {"id": alert.id})
 
@@ -73,11 +73,6 @@ def fallback(alert: Alert, *, duplicate: bool = False) -> str:
     return f"{mark}{mrkdwn(who(alert), _LINE)} — {mrkdwn(alert.why, _LINE)}{stop}{_score(alert, words)}"
 
 
-def visitor_url(alert: Alert, public_url: str) -> str:
-    """Where a person reads all about the alert's visitor."""
-    return f"{public_url.rstrip('/')}/visitors/{quote(alert.site, safe='')}/{quote(alert.visitor, safe='')}"
-
-
 def local_time(alert: Alert) -> str:
     """When it happened, in the site's zone: `Nov 22, 14:05`, `11月22日 14:05`."""
     at = datetime.fromtimestamp(min(max(alert.at, 0), LAST_MS) / 1000, _zone(alert.timezone))
@@ -103,7 +98,7 @@ def _score(alert: Alert, words: Mapping[str, str]) -> str:
 def _sum(alert: Alert, words: Mapping[str, str]) -> str:
     said = ""
     for part in shown_parts(alert.parts, alert.score):
-        name = words["others"].format(count=part.count) if part.rule is None else _rule(part.rule, words)
+        name = _rule(part, words)
         times = f" (×{part.count})" if part.rule is not None and part.count > 1 else ""
         sign = ("−" if part.points < 0 else "") if not said else (" − " if part.points < 0 else " + ")
         said += f"{sign}{name} {number(abs(part.points))}{times}"
@@ -111,8 +106,10 @@ def _sum(alert: Alert, words: Mapping[str, str]) -> str:
     return f"{score} = {said}" if said else score
 
 
-def _rule(rule: str, words: Mapping[str, str]) -> str:
-    return words["faded"] if rule == FADED else mrkdwn(humanise(rule), 40)
+def _rule(part: Shown, words: Mapping[str, str]) -> str:
+    if part.rule is None:
+        return words["others"].format(count=part.count)
+    return words["faded"] if part.rule == FADED else mrkdwn(part.label or humanise(part.rule), 40)
 
 
 def _details(alert: Alert, words: Mapping[str, str]) -> list[Block]:
@@ -132,9 +129,7 @@ def _details(alert: Alert, words: Mapping[str, str]) -> list[Block]:
 
 
 def _interests(alert: Alert) -> str:
-    return " · ".join(
-        f"{mrkdwn(humanise(topic), 60)} ×{count}" for topic, count in list(alert.topics.items())[:5]
-    )
+    return " · ".join(f"{mrkdwn(topic, 60)} ×{count}" for topic, count in list(alert.topics.items())[:5])
 
 
 def _came(source: Mapping[str, str], words: Mapping[str, str]) -> str:
@@ -169,8 +164,8 @@ def _page(page: SeenPage, locale: str) -> str:
     return f"• {name} — {duration(page.engaged_ms, locale)}"
 
 
-def _footer(alert: Alert, words: Mapping[str, str], public_url: str) -> str:
-    opened = link(visitor_url(alert, public_url), words["open"])
+def _footer(alert: Alert, words: Mapping[str, str], visitor_url: VisitorUrl) -> str:
+    opened = link(visitor_url(alert.site, alert.visitor), words["open"])
     return f"{opened} · {mrkdwn(alert.site_name or alert.site, 80)} · {mrkdwn(alert.rule, 80)}"
 
 

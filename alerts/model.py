@@ -26,11 +26,14 @@ class AlertRule:
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One addend of the score: what a rule has given so far. The parts sum to the score."""
+    """One addend of the score: what a rule has given so far. The parts sum to the score. `label` names the
+    rule for people, where the site file does.
+    """
 
     rule: str
     points: float
     count: int = 1
+    label: str = ""
 
 
 class SeenPage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,6 +49,7 @@ class SeenPage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One firing of one rule. `id` is a hash of rule and event, so a replayed event makes the same alert.
 
+    `topics` are the visitor's interests, by the names people know them by: page views of each.
     `traits`, `props`, `pages` and `source` hold what a visitor supplied: escape before showing.
     Times are epoch milliseconds, `cause` is the name of the event that fired it.
     """

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from redis.asyncio import Redis
 
+from alerts.links import VisitorUrl
 from alerts.model import Alert, encode_alert
 from alerts.records import Stored, parse, view
 from alerts.sinks.base import Posted, Sent
@@ -55,8 +56,8 @@ def enqueue_commands(alert: Alert) -> list[Command]:
 class Outbox:
     """Reads the outbox and records what became of each alert. All methods raise redis.RedisError."""
 
-    def __init__(self, redis: Redis, *, public_url: str = "") -> None:
-        self._redis, self._public_url = redis, public_url
+    def __init__(self, redis: Redis, *, visitor_url: VisitorUrl | None = None) -> None:
+        self._redis, self._visitor_url = redis, visitor_url
 
     # -- for people
 
@@ -146,7 +147,7 @@ class Outbox:
         await self._redis.eval(_RECORD, 2, keys.alert(alert_id), keys.OUTBOX, entry, *fields)
 
     def _view(self, stored: Stored, messages: bool) -> dict[str, Any]:
-        return view(stored, public_url=self._public_url if messages else None)
+        return view(stored, visitor_url=self._visitor_url if messages else None)
 
 
 def _alert_id(fields: dict[Any, Any]) -> str:

@@ -20,6 +20,7 @@ class Shown:
     rule: str | None
     points: Decimal
     count: int
+    label: str = ""
 
 
 def shown_score(score: float) -> str:
@@ -40,7 +41,7 @@ def shown_parts(parts: Sequence[Part], score: float) -> list[Shown]:
     for i in by_loss[: max(0, int(missing / _TENTH))]:
         floors[i] += _TENTH
     shown = [
-        Shown(rule=part.rule, points=points, count=part.count)
+        Shown(rule=part.rule, points=points, count=part.count, label=part.label)
         for part, points in zip(parts, floors, strict=True)
         if points
     ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from alerts.links import VisitorUrl
 from alerts.messages import LAST_MS, slack_message
 from alerts.model import Alert, decode_alert
 
@@ -71,8 +72,8 @@ def parse(fields: Mapping[Any, Any]) -> Stored | None:
     )
 
 
-def view(stored: Stored, *, public_url: str | None = None) -> dict[str, Any]:
-    """The alert as the admin API shows it. With `public_url`, with its Slack message."""
+def view(stored: Stored, *, visitor_url: VisitorUrl | None = None) -> dict[str, Any]:
+    """The alert as the admin API shows it. With `visitor_url`, with its Slack message."""
     alert = stored.alert
     shown: dict[str, Any] = {
         "id": alert.id,
@@ -86,8 +87,8 @@ def view(stored: Stored, *, public_url: str | None = None) -> dict[str, Any]:
         "attempts": stored.attempts,
         "error": stored.error or None,
     }
-    if public_url is not None:
-        shown["message"] = slack_message(alert, public_url=public_url)
+    if visitor_url is not None:
+        shown["message"] = slack_message(alert, visitor_url=visitor_url)
     return shown
 
 

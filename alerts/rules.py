@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from alerts.model import Alert, AlertRule, Part, SeenPage
-from alerts.words import duration, happened, moved, on_page
+from alerts.words import duration, happened, humanise, moved, on_page
 from core.events import Event
+from core.fading import faded
 from core.profiles import PageVisit, Profile
 
 #: Pages and topics kept in an alert: what a salesperson reads, not the whole history.
@@ -36,12 +38,15 @@ def fire(
     timezone: str,
     half_life_ms: int | None = None,
     scored_at: int | None = None,
+    rule_labels: Mapping[str, str] = MappingProxyType({}),
+    topic_labels: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[list[Alert], dict[str, int]]:
     """The alerts `event` fires and the new `Profile.alerted` (rule id -> epoch ms of its last firing).
 
     `before` is the visitor's profile without `event` (None: a new visitor), `after` the one with it.
     `timezone` is an IANA name. With the scoring's `half_life_ms`, each part of the score is faded to
     `scored_at` (epoch ms; None: `event.at`); without it, what has faded shows as one addend of its own.
+    `rule_labels` and `topic_labels` name scoring rules and topics for people, where the site does.
     """
     alerted = dict(after.alerted)
     alerts = []
@@ -49,7 +54,10 @@ def fire(
         if not _fires(rule, before, after, event, attributes) or _cooling(rule, alerted, event.at):
             continue
         alerted[rule.id] = max(event.at, alerted.get(rule.id, event.at))
-        parts = score_parts(after, at=event.at if scored_at is None else scored_at, half_life_ms=half_life_ms)
+        summed = score_parts(
+            after, at=event.at if scored_at is None else scored_at, half_life_ms=half_life_ms
+        )
+        parts = tuple(msgspec.structs.replace(part, label=rule_labels.get(part.rule, "")) for part in summed)
         alerts.append(
             _alert(
                 rule,
@@ -61,6 +69,7 @@ def fire(
                 locale=locale,
                 timezone=timezone,
                 parts=parts,
+                topics=_topics(after, topic_labels),
             )
         )
     return alerts, alerted
@@ -103,6 +112,7 @@ def _alert(
     locale: str,
     timezone: str,
     parts: tuple[Part, ...],
+    topics: dict[str, int],
 ) -> Alert:
     return Alert(
         id=alert_id(site, rule.id, event.id),
@@ -122,7 +132,7 @@ def _alert(
         intent=after.intent,
         parts=parts,
         pages=seen_pages(after.pages),
-        topics=_topics(after),
+        topics=topics,
         session_count=after.session_count,
         page_count=after.page_count,
         engaged_ms=after.engaged_ms,
@@ -137,7 +147,7 @@ def _alert(
 def score_parts(after: Profile, *, at: int, half_life_ms: int | None) -> tuple[Part, ...]:
     """The addends of `after.score`, largest first. They sum to it exactly; an addend of zero is left out."""
     parts = [
-        Part(rule=rule, points=_faded(tally.points, at - tally.as_of, half_life_ms), count=tally.count)
+        Part(rule=rule, points=faded(tally.points, at - tally.as_of, half_life_ms), count=tally.count)
         for rule, tally in after.points.items()
     ]
     return tuple(_summing(sorted(filter(_counts, parts), key=lambda p: (-p.points, p.rule)), after.score))
@@ -145,12 +155,6 @@ def score_parts(after: Profile, *, at: int, half_life_ms: int | None) -> tuple[P
 
 def _counts(part: Part) -> bool:
     return abs(part.points) > _NOISE
-
-
-def _faded(points: float, age_ms: int, half_life_ms: int | None) -> float:
-    if half_life_ms is None or age_ms <= 0:
-        return points
-    return float(points * 2.0 ** (-age_ms / half_life_ms))
 
 
 def _summing(parts: list[Part], score: float) -> list[Part]:
@@ -178,9 +182,9 @@ def seen_pages(visits: Iterable[PageVisit]) -> tuple[SeenPage, ...]:
     return tuple(merged.values())[-MAX_PAGES:]
 
 
-def _topics(after: Profile) -> dict[str, int]:
+def _topics(after: Profile, names: Mapping[str, str]) -> dict[str, int]:
     ranked = sorted(after.topics.items(), key=lambda kv: (-kv[1].views, -kv[1].engaged_ms, kv[0]))
-    return {topic: stat.views for topic, stat in ranked[:MAX_TOPICS] if topic}
+    return {names.get(topic) or humanise(topic): stat.views for topic, stat in ranked[:MAX_TOPICS] if topic}
 
 
 def _source(after: Profile) -> dict[str, str]:

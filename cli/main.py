@@ -39,7 +39,7 @@ def web() -> None:
 @main.command()
 def worker() -> None:
     """Run the stream worker; it waits for the store first."""
-    settings = from_env(os.environ)
+    settings = ensure_secrets(from_env(os.environ))
     _stay_with_supervisor()
     asyncio.run(embedded.wait_ready(settings.store_url, WORKER_STORE_WAIT_S))
     from streams import worker as stream_worker
@@ -48,6 +48,7 @@ def worker() -> None:
         redis_url=settings.store_url,
         broker_url=settings.broker_url,
         public_url=settings.public_url,
+        secret_key=settings.secret_key or "",
         slack_bot_token=settings.slack_bot_token,
         slack_webhook_url=settings.slack_webhook_url,
         slack_api_url=settings.slack_api_url,

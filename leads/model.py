@@ -17,12 +17,13 @@ class ScoringRule:
     * `when` alone: the points hold while the condition is true;
     * `idle_event` + `idle_ms`: points once per silence of that length without that event.
 
-    `version` rises by one each time a publish changes the rule.
+    `version` rises by one each time a publish changes the rule. `label` names it for people.
     """
 
     id: str
     points: float
     version: int = 1
+    label: str = ""
     on: str | None = None
     when: Matcher | None = None
     once: Literal["session", "visitor", "day"] | None = None

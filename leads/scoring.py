@@ -13,16 +13,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from core.events import Event
+from core.fading import faded
 from core.profiles import Entry, Profile, Tally
 from core.sessions import local_day
 from leads.model import Scoring, ScoringRule
-
-
-def faded(points: float, age_ms: int, half_life_ms: int | None) -> float:
-    """What `points` given `age_ms` ago are worth now."""
-    if half_life_ms is None or age_ms <= 0 or points == 0:
-        return points
-    return float(points * 2.0 ** (-age_ms / half_life_ms))
 
 
 def score_at(profile: Profile, now: int, scoring: Scoring) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
+from alerts.links import Links
 from alerts.outbox import Outbox
 from core.errors import SettingsError
 from server import state
@@ -58,7 +59,8 @@ def make_app(settings: Settings) -> web.Application:
     redis = connect(settings.store_url, socket_timeout=STORE_S)
     app[state.REDIS] = redis
     app[state.PROFILES] = ProfileReader(redis=redis)
-    app[state.OUTBOX] = Outbox(redis, public_url=settings.public_url)
+    app[state.LINKS] = Links(public_url=settings.public_url, secret_key=settings.secret_key or "")
+    app[state.OUTBOX] = Outbox(redis, visitor_url=app[state.LINKS])
     app[state.REGISTRY] = Registry(redis)
     app[state.PUBLISHER] = RedisPublisher(redis=redis)
     app.cleanup_ctx.append(_parts)

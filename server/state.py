@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aiohttp import web
 from redis.asyncio import Redis
 
+from alerts.links import Links
 from alerts.outbox import Outbox
 from server.config import Settings
 from server.metrics import Metrics
@@ -20,6 +21,7 @@ REDIS: web.AppKey[Redis] = web.AppKey("redis", Redis)
 REGISTRY = web.AppKey("registry", Registry)
 PUBLISHER: web.AppKey[Publisher] = web.AppKey("publisher", Publisher)
 PROFILES = web.AppKey("profiles", ProfileReader)
+LINKS = web.AppKey("links", Links)
 OUTBOX = web.AppKey("outbox", Outbox)
 TOKENS = web.AppKey("tokens", Tokens)
 METRICS = web.AppKey("metrics", Metrics)

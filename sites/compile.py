@@ -25,16 +25,17 @@ def compile_site(file: SiteFile, *, revision: int, rule_versions: Mapping[str, i
         timezone=file.zone,
         locale=file.locale,
         topic_of=classifier([(topic.path, topic.topic) for topic in file.topics]),
-        scoring=compile_scoring(file.scoring, rule_versions),
+        topic_labels={t.topic: _in_locale(t.label, file.locale) for t in file.topics if t.label},
+        scoring=compile_scoring(file.scoring, rule_versions, file.locale),
         audiences={name: compile_condition(condition) for name, condition in file.audiences.items()},
         experiences=tuple(_experience(one, file.locale) for one in file.experiences),
         alerts=tuple(_alert(one, file.locale) for one in file.alerts),
     )
 
 
-def compile_scoring(file: ScoringFile, rule_versions: Mapping[str, int]) -> Scoring:
+def compile_scoring(file: ScoringFile, rule_versions: Mapping[str, int], locale: str) -> Scoring:
     """The rules, and the same rules by what makes them give points."""
-    rules = tuple(_rule(rule, rule_versions.get(rule.id, 1)) for rule in file.rules)
+    rules = tuple(_rule(rule, rule_versions.get(rule.id, 1), locale) for rule in file.rules)
     names = dict.fromkeys(rule.on for rule in rules if rule.on is not None)
     return Scoring(
         rules=rules,
@@ -47,11 +48,12 @@ def compile_scoring(file: ScoringFile, rule_versions: Mapping[str, int]) -> Scor
     )
 
 
-def _rule(file: RuleFile, version: int) -> ScoringRule:
+def _rule(file: RuleFile, version: int, locale: str) -> ScoringRule:
     return ScoringRule(
         id=file.id,
         points=file.points,
         version=version,
+        label=_in_locale(file.label, locale),
         on=file.on,
         when=_matcher(file.when),
         once=file.once,

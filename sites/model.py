@@ -135,6 +135,7 @@ class TopicFile(_Model):
 
     path: Annotated[str, AfterValidator(_glob), Field(min_length=1, max_length=500)]
     topic: Id
+    label: Localized | None = None
 
 
 class IdleFile(_Model):
@@ -149,6 +150,7 @@ class RuleFile(_Model):
 
     id: Id
     points: Number
+    label: Localized | None = None
     on: Line | None = None
     when: Condition | None = None
     once: Literal["session", "visitor", "day"] | None = None

@@ -101,7 +101,9 @@ def next_versions(before: Revision | None, data: Mapping[str, Any]) -> dict[str,
 
 def _definitions(data: Mapping[str, Any]) -> dict[str, bytes]:
     rules = (data.get("scoring") or {}).get("rules") or []
-    return {rule["id"]: msgspec.json.encode(rule, order="deterministic") for rule in rules}
+    # What a rule is called is not what it does.
+    does = [{field: value for field, value in rule.items() if field != "label"} for rule in rules]
+    return {rule["id"]: msgspec.json.encode(rule, order="deterministic") for rule in does}
 
 
 def _refuse_shared_key(site: str, write_key: str, revisions: Iterable[Revision]) -> None:

@@ -18,7 +18,8 @@ Matcher = Callable[[Mapping[str, Any]], bool]
 class Site:
     """One revision of one site.
 
-    `topic_of(path)` names a page's topic, "" where none is defined. `audiences` keeps the file's order.
+    `topic_of(path)` names a page's topic, "" where none is defined; `topic_labels` are the topics' names for
+    people, of those that have one. `audiences` keeps the file's order.
     `origins` are exact origins (`scheme://host[:port]`), lower case.
     """
 
@@ -30,6 +31,7 @@ class Site:
     timezone: ZoneInfo
     locale: str
     topic_of: Callable[[str], str]
+    topic_labels: Mapping[str, str]
     scoring: Scoring
     audiences: Mapping[str, Matcher]
     experiences: tuple[Experience, ...]

@@ -50,6 +50,8 @@ def step(profile: Profile | None, event: Event, now: int, site: Site) -> Outcome
         timezone=site.timezone.key,
         half_life_ms=site.scoring.half_life_ms,
         scored_at=now,
+        rule_labels={rule.id: rule.label for rule in site.scoring.rules if rule.label},
+        topic_labels=site.topic_labels,
     )
     return Outcome(profile=replace(placed, alerted=alerted), entries=tuple(entries), alerts=tuple(alerts))
 

@@ -12,6 +12,7 @@ import uvloop
 from mode import Service
 
 from alerts.dispatch import Dispatcher
+from alerts.links import Links
 from alerts.sinks.choice import choose_sink
 from core.errors import SettingsError
 from sites.registry import Registry
@@ -51,6 +52,7 @@ def run(
     redis_url: str,
     broker_url: str | None,
     public_url: str,
+    secret_key: str,
     slack_bot_token: str | None,
     slack_webhook_url: str | None,
     slack_api_url: str | None,
@@ -65,7 +67,8 @@ def run(
     redis = connect(redis_url)
     registry = Registry(redis)
     sink = choose_sink(bot_token=slack_bot_token, webhook_url=slack_webhook_url, api_url=slack_api_url)
-    dispatcher = Dispatcher(redis=redis, sink=sink, public_url=public_url, clock=now_ms)
+    links = Links(public_url=public_url, secret_key=secret_key)
+    dispatcher = Dispatcher(redis=redis, sink=sink, visitor_url=links, clock=now_ms)
     app = build_app(redis_url=redis_url, sites=lambda: registry.sites, clock=now_ms)
     _worker(app, Companions(registry=registry, dispatcher=dispatcher)).execute_from_commandline()
 

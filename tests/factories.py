@@ -87,6 +87,7 @@ def site(
         timezone=TOKYO,
         locale="en",
         topic_of=topic_of,
+        topic_labels={},
         scoring=scoring(*rules, half_life_ms=half_life_ms),
         audiences={name: compile_condition(dict(c)) for name, c in (audiences or {}).items()},
         experiences=fields.pop("experiences", ()),

@@ -20,13 +20,17 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from yarl import URL
 
+from storage import keys
 from storage.connect import connect
+from storage.lease import Lease
 from streams.plugins import log
-from streams.plugins.lease import RENEW_S, Lease
 from streams.topics import partition_of
 
 #: Messages one read brings at the most, per partition. What is read ahead is held in memory.
 BATCH = 1_000
+#: How long a worker that no longer answers keeps its partitions, and how often one that does says so.
+LEASE_MS = 5_000
+RENEW_S = 1.0
 #: How often a worker that stands by asks for the lease.
 STANDBY_S = 0.5
 
@@ -124,7 +128,9 @@ class Consumer(base.Consumer):
             return {}
         positions = {(tp.topic, tp.partition): position for tp, position in wanted.items()}
         try:
-            found = await log.read(self.transport.blocking, positions, count=BATCH, block_ms=int(timeout * 1000))
+            found = await log.read(
+                self.transport.blocking, positions, count=BATCH, block_ms=int(timeout * 1000)
+            )
         except RedisError as error:
             self.transport.on_fatal(error)
             raise
@@ -302,7 +308,7 @@ class Transport(base.Transport):
         self.redis: Redis = connect(url)
         #: Its own connection: a blocking read would hold up everything else.
         self.blocking: Redis = connect(url, socket_timeout=None)
-        self.lease = Lease(redis=self.redis, group=self.app.conf.id)
+        self.lease = Lease(self.redis, key=keys.lease(self.app.conf.id), ttl_ms=LEASE_MS)
 
     def on_fatal(self, error: BaseException) -> None:
         """Nothing this process holds in memory may be written any more."""

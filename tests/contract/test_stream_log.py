@@ -7,10 +7,14 @@ from redis.asyncio import Redis
 
 from core.errors import LeaseLost
 from storage import keys
+from storage.lease import Lease
 from streams.plugins import log
-from streams.plugins.lease import Lease
 
 P0 = ("events", 0)
+
+
+def lease(redis: Redis) -> Lease:
+    return Lease(redis, key=keys.lease("g"), ttl_ms=5_000)
 
 
 async def fill(redis: Redis, count: int) -> None:
@@ -33,9 +37,9 @@ async def test_reads_on_from_a_position(redis: Redis) -> None:
 
 async def test_commits_are_read_back_and_trim_only_what_lies_below(redis: Redis) -> None:
     await fill(redis, 1_000)
-    lease = Lease(redis=redis, group="g")
-    assert await lease.acquire()
-    committer = log.Committer(redis=redis, group="g", lease_key=lease.key, token=lease.token)
+    owner = lease(redis)
+    assert await owner.acquire()
+    committer = log.Committer(redis=redis, group="g", lease_key=owner.key, token=owner.token)
     assert await log.committed(redis, "g", [P0]) == {P0: 1}
     await committer.commit({P0: 601})
     assert await log.committed(redis, "g", [P0]) == {P0: 601}
@@ -52,7 +56,10 @@ async def test_offsets_go_on_after_everything_is_trimmed(redis: Redis) -> None:
 
 
 async def test_only_the_owner_commits(redis: Redis) -> None:
-    owner, zombie = Lease(redis=redis, group="g"), Lease(redis=redis, group="g")
+    owner, zombie = (
+        lease(redis),
+        lease(redis),
+    )
     assert await owner.acquire()
     committer = log.Committer(redis=redis, group="g", lease_key=zombie.key, token=zombie.token)
     with pytest.raises(LeaseLost):

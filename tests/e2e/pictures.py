@@ -15,10 +15,11 @@ from tests.processes import ROOT, Stack, until
 OUT = ROOT / "docs" / "images"
 DESKTOP = {"width": 1440, "height": 900}
 LOCALES = {"en": "en-US", "ja": "ja-JP"}
+MAIL = "sato@yamato-foods.example"
 PERSON = {
-    "en": {"name": "Hanako Sato", "company": "Yamato Foods", "title": "CEO", "email": "sato@yamato-foods.example"},
-    "ja": {"name": "佐藤 花子", "company": "大和フーズ", "title": "代表取締役社長", "email": "sato@yamato-foods.example"},
-}  # fmt: skip
+    "en": {"name": "Hanako Sato", "company": "Yamato Foods", "title": "CEO", "email": MAIL},
+    "ja": {"name": "佐藤 花子", "company": "大和フーズ", "title": "代表取締役社長", "email": MAIL},
+}
 
 
 def free_port() -> int:

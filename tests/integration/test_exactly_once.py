@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from storage.embedded import Server
 from tests.integration.exactly_once import (
     assert_same,

@@ -11,13 +11,18 @@ from redis.asyncio import Redis
 
 from core.errors import LeaseLost
 from core.profiles import Profile
+from storage import keys
+from storage.lease import Lease
 from storage.profiles import Position, pack, unpack
-from streams.plugins.lease import Lease
 from streams.plugins.writer import CHUNK, Write, Writer, plain
 from streams.topics import murmur2, partition_of
 from tests.factories import T0
 
 PROFILE = Profile(id="v1", site="demo", first_at=T0, last_at=T0, traits={"name": "名前 “x” \\ \n"})
+
+
+def lease(redis: Redis) -> Lease:
+    return Lease(redis, key=keys.lease("g"), ttl_ms=5_000)
 
 
 def record(offset: int, *, epoch: str = "r1", partition: int = 0, page_count: int = 0) -> str:
@@ -31,7 +36,10 @@ def test_a_record_survives_packing() -> None:
 
 
 async def test_one_lease_at_a_time_and_release_frees_it(redis: Redis) -> None:
-    first, second = Lease(redis=redis, group="g"), Lease(redis=redis, group="g")
+    first, second = (
+        lease(redis),
+        lease(redis),
+    )
     assert await first.acquire()
     assert not await second.acquire()
     await first.renew()
@@ -44,14 +52,14 @@ async def test_one_lease_at_a_time_and_release_frees_it(redis: Redis) -> None:
 
 
 async def test_the_lease_of_a_dead_process_is_free_at_once(redis: Redis) -> None:
-    lease = Lease(redis=redis, group="g")
+    waiting = lease(redis)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    host = lease.token.split("|")[0]
-    await redis.set(lease.key, f"{host}|{dead.pid}|x")
-    assert await lease.acquire()
-    await redis.set(lease.key, f"{host}|{os.getppid()}|x")
-    assert not await lease.acquire()
+    host = waiting.token.split("|")[0]
+    await redis.set(waiting.key, f"{host}|{dead.pid}|x")
+    assert await waiting.acquire()
+    await redis.set(waiting.key, f"{host}|{os.getppid()}|x")
+    assert not await waiting.acquire()
 
 
 async def test_a_position_is_applied_once_with_its_effects(redis: Redis) -> None:
@@ -73,7 +81,10 @@ async def test_offsets_compare_only_within_an_epoch_and_partition(
 
 
 async def test_a_fenced_writer_writes_nothing(redis: Redis) -> None:
-    owner, zombie = Lease(redis=redis, group="g"), Lease(redis=redis, group="g")
+    owner, zombie = (
+        lease(redis),
+        lease(redis),
+    )
     assert await owner.acquire()
     writer = Writer(redis=redis, lease_key=zombie.key, token=zombie.token)
     with pytest.raises(LeaseLost):

@@ -17,7 +17,11 @@ from alerts.messages import slack_message
 from alerts.model import Alert, Part, SeenPage
 from alerts.points import shown_parts, shown_score
 
-URL = "http://localhost:8080/"
+
+def visitor_url(site: str, visitor: str) -> str:
+    return f"http://localhost:8080/visitors/{site}/{visitor}"
+
+
 OUR_LINK = re.compile(r"<http://localhost:8080/visitors/demo/v-9f8e7d6c5b4a\|[^<>]*>")
 INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\u200e\u200f\ufeff\ud800-\udfff]")
 ALERT = Alert(
@@ -43,7 +47,7 @@ ALERT = Alert(
         SeenPage(path="/", title="Top", engaged_ms=4_000),
         SeenPage(path="/pricing", title="Pricing", engaged_ms=80_000),
     ),
-    topics={"pricing": 3, "case-study": 1},
+    topics={"pricing": 3, "case study": 1},
     session_count=3,
     page_count=12,
     engaged_ms=480_000,
@@ -122,14 +126,14 @@ def check_blocks(message: dict[str, Any]) -> None:
     ],
 )
 def test_what_an_alert_says(locale: str, expected: list[str]) -> None:
-    message = slack_message(replace(ALERT, locale=locale), public_url=URL)
+    message = slack_message(replace(ALERT, locale=locale), visitor_url=visitor_url)
     check_blocks(message)
     assert [line for line in expected if line not in shown(message)] == []
     assert message["metadata"] == {"event_type": "kizashi_alert", "event_payload": {"id": ALERT.id}}
 
 
 def test_the_fallback_says_who_what_and_how_hot() -> None:
-    text = slack_message(ALERT, public_url=URL)["text"]
+    text = slack_message(ALERT, visitor_url=visitor_url)["text"]
     assert text == "Taro Yamada · Acme &amp; Sons — Downloaded a whitepaper. Score 50 (high)"
 
 
@@ -144,7 +148,7 @@ def test_the_fallback_says_who_what_and_how_hot() -> None:
     ],
 )
 def test_who(traits: dict[str, Any], company: str, header: str) -> None:
-    message = slack_message(replace(ALERT, traits=traits, company=company), public_url=URL)
+    message = slack_message(replace(ALERT, traits=traits, company=company), visitor_url=visitor_url)
     assert message["blocks"][0] == {
         "type": "header",
         "text": {"type": "plain_text", "text": header, "emoji": False},
@@ -156,11 +160,11 @@ def test_a_bare_alert_is_still_a_valid_message() -> None:
         id="x", site="s", site_name="", rule="r", visitor="v", channel="#c", at=0, event="e", cause="c",
         timezone="No/Such", why="Something",
     )  # fmt: skip
-    check_blocks(slack_message(bare, public_url="http://x"))
+    check_blocks(slack_message(bare, visitor_url=visitor_url))
 
 
 def test_a_possible_duplicate_says_so_everywhere() -> None:
-    message = slack_message(ALERT, public_url=URL, duplicate=True)
+    message = slack_message(ALERT, visitor_url=visitor_url, duplicate=True)
     check_blocks(message)
     assert message["text"].startswith("[possible duplicate] ")
     assert "Possible duplicate" in message["blocks"][0]["elements"][0]["text"]
@@ -213,9 +217,9 @@ def hostile(text: str) -> Alert:
 @pytest.mark.parametrize("locale", ["en", "ja"])
 def test_visitor_text_only_shows(text: str, locale: str) -> None:
     for message in (
-        slack_message(replace(hostile(text), locale=locale), public_url=URL),
+        slack_message(replace(hostile(text), locale=locale), visitor_url=visitor_url),
         digest_message(
-            [replace(hostile(text), locale=locale)] * 12, total=12, public_url=URL, stale_ms=900_000
+            [replace(hostile(text), locale=locale)] * 12, total=12, visitor_url=visitor_url, stale_ms=900_000
         ),
     ):
         check_blocks(message)
@@ -229,7 +233,7 @@ def test_visitor_text_only_shows(text: str, locale: str) -> None:
 
 
 def test_a_line_break_cannot_forge_a_line() -> None:
-    message = slack_message(replace(ALERT, why="Hello\n*Score 99 (high)*"), public_url=URL)
+    message = slack_message(replace(ALERT, why="Hello\n*Score 99 (high)*"), visitor_url=visitor_url)
     first = message["blocks"][1]["text"]["text"].split("\n")
     assert len(first) == 3
     assert first[1].startswith("*Score 50 (high)*")
@@ -281,7 +285,7 @@ def test_shown_parts_sum_to_the_shown_score(points: list[float], score: float) -
 
 def test_a_digest_names_the_highest_scores_and_counts_the_rest() -> None:
     alerts = [replace(ALERT, id=f"a{i}", traits={"name": f"N{i}"}, score=i) for i in range(14)]
-    message = digest_message(alerts, total=14, public_url=URL, stale_ms=900_000, duplicate=True)
+    message = digest_message(alerts, total=14, visitor_url=visitor_url, stale_ms=900_000, duplicate=True)
     check_blocks(message)
     body = shown(message)
     assert "14 alerts arrived late" in body

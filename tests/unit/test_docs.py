@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from server.app import make_app
 from server.config import from_env
 from server.metrics import Metrics

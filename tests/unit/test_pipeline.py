@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from alerts.model import AlertRule
 from core.events import Event
+from core.fading import faded
 from core.profiles import Entry, Profile
-from leads.scoring import faded
 from sites.site import Site
 from streams.pipeline import step
 from tests.factories import DAY, HOUR, MINUTE, T0, engage, event, page, rule, site
