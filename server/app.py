@@ -17,6 +17,7 @@ from alerts.outbox import Outbox
 from core.errors import SettingsError
 from server import state
 from server.admin import add_admin, bearer_only
+from server.assets import add_assets
 from server.body import MAX_BODY
 from server.collect import beacon
 from server.config import Settings
@@ -29,6 +30,7 @@ from server.ops import add_ops
 from server.preflight import preflight
 from server.request_log import request_log
 from server.tokens import Tokens
+from server.visitor_page import add_visitor_page
 from sites.registry import Registry
 from storage.connect import connect
 from storage.logs import configure
@@ -74,7 +76,10 @@ def _routes(app: web.Application) -> None:
     app.router.add_post("/v1/decisions", decisions)
     app.router.add_route("OPTIONS", "/v1/{tail:.*}", preflight)
     add_admin(app)
-    add_demo(app, root=DEMO, reader=SiteDemoReader(app))
+    add_assets(app)
+    if DEMO.is_dir():  # it comes with the source, not with the installed package
+        add_demo(app, root=DEMO, reader=SiteDemoReader(app))
+    add_visitor_page(app)
 
 
 async def _parts(app: web.Application) -> AsyncIterator[None]:

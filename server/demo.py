@@ -15,12 +15,11 @@ from typing import Any, Protocol
 import jinja2
 from aiohttp import web
 
-from server import demo_sse, demo_views
+from server import demo_views, sse
 from server.blockkit import render as render_blocks
 from server.demo_content import LANGS, Content, language, load_content
 
 HERE = Path(__file__).parent
-TOKENS = HERE / "static" / "tokens.css"
 ALERT_LIMIT = 50
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; object-src 'none'; "
@@ -52,7 +51,7 @@ class DemoReader(Protocol):
 
 
 def add_demo(app: web.Application, *, root: Path, reader: DemoReader) -> None:
-    """Add the demo's routes and `/static/tokens.css`. `root` is the demo's folder (`examples/demo`)."""
+    """Add the demo's routes. `root` is the demo's folder (`examples/demo`)."""
     demo = Demo(reader=reader, root=root, content=load_content(root), env=_environment(root))
     app.router.add_routes(demo.routes())
     app.on_shutdown.append(demo.stop)
@@ -86,7 +85,7 @@ class Demo:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def routes(self) -> list[web.RouteDef]:
-        """Every route of the demo; all but the tokens answer 404 while the site is not published."""
+        """Every route of the demo; all answer 404 while the site is not published."""
         gets: dict[str, Handler] = {
             "/demo": self.to_top,
             **{f"/demo/{page}": self.page for page in PAGES},
@@ -104,7 +103,6 @@ class Demo:
             **{f"/demo/{form}": self.submitted for form in FORMS},
         }
         return [
-            web.get("/static/tokens.css", tokens),
             *(web.get(path, self._published(handler)) for path, handler in gets.items()),
             *(web.post(path, self._published(handler)) for path, handler in posts.items()),
         ]
@@ -234,9 +232,9 @@ class Demo:
     # Shared
 
     async def _stream(
-        self, request: web.Request, look: demo_sse.Look, *, lifetime_s: float | None = None
+        self, request: web.Request, look: sse.Look, *, lifetime_s: float | None = None
     ) -> web.StreamResponse:
-        return await demo_sse.stream(
+        return await sse.stream(
             request,
             look=look,
             stopping=self.stopping,
@@ -268,11 +266,6 @@ class Demo:
 
     def _render(self, template: str, lang: str, **values: Any) -> str:
         return self.env.get_template(template).render(t=self.content.texts[lang], lang=lang, **values)
-
-
-async def tokens(_request: web.Request) -> web.StreamResponse:
-    """The design tokens that every page of ours links."""
-    return _file(TOKENS)
 
 
 def _file(path: Path) -> web.FileResponse:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import secrets
 
-from itsdangerous import BadSignature, Signer, URLSafeTimedSerializer
+from itsdangerous import BadSignature, Signer
 
 COOKIE = "kz"
 #: Browsers cap a cookie's life at 400 days (RFC 6265bis).
 COOKIE_LIFE_S = 400 * 86_400
-LINK_LIFE_S = 90 * 86_400
 
 
 class Tokens:
-    """Makes and checks visitor tokens and the signed links in alerts."""
+    """Makes and checks visitor tokens."""
 
     def __init__(self, *, secret_key: str) -> None:
         self._signer = Signer(secret_key, salt="kizashi.visitor", sep=".")
-        self._links = URLSafeTimedSerializer(secret_key, salt="kizashi.link")
 
     def new_visitor(self) -> str:
         """A fresh random visitor id, 128 bits."""
@@ -35,14 +33,3 @@ class Tokens:
             return self._signer.unsign(token).decode()
         except (BadSignature, UnicodeError):
             return None
-
-    def link_key(self, site: str, visitor: str) -> str:
-        """What makes a link to a visitor's page work without a login, for 90 days."""
-        return str(self._links.dumps([site, visitor]))
-
-    def opens(self, key: str | None, site: str, visitor: str) -> bool:
-        """Whether `key` opens this visitor's page."""
-        try:
-            return bool(self._links.loads(key or "", max_age=LINK_LIFE_S) == [site, visitor])
-        except BadSignature:
-            return False

@@ -43,6 +43,7 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     "traits.title": ("title", "役職"),
     "traits.company": ("company", "会社"),
     "traits.email": ("e-mail", "メール"),
+    "traits.phone": ("phone", "電話"),
 }
 #: operator -> (English, Japanese), with the expected value as {x}
 _NEEDS: Mapping[str, tuple[str, str]] = {
@@ -95,9 +96,17 @@ def _row(leaf: Leaf, lang: str) -> dict[str, str]:
     needs = _needs(leaf, lang)
     return {
         "name": attribute_name(leaf.path, lang),
-        "found": _value(leaf.found, leaf.path, lang),
+        "found": "0" if _uncounted(leaf) else _value(leaf.found, leaf.path, lang),
         "needs": _NOT[japanese].format(x=needs) if leaf.negated else needs,
     }
+
+
+def _uncounted(leaf: Leaf) -> bool:
+    """Whether the leaf counts what never happened: conditions see null there, a person sees 0."""
+    counts = leaf.path.startswith("topics.") or (
+        leaf.path.startswith("events.") and leaf.path.endswith(".count")
+    )
+    return counts and leaf.found is None
 
 
 def _needs(leaf: Leaf, lang: str) -> str:
@@ -133,7 +142,8 @@ def _value(value: Any, path: str, lang: str) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list | tuple):
-        return ("、" if japanese else ", ").join(_value(item, path, lang) for item in value) or _KNOWN[japanese][0]
+        said = [_value(item, path, lang) for item in value]
+        return ("、" if japanese else ", ").join(said) or _KNOWN[japanese][0]
     text = _said(str(value), path, lang)
     return text if len(text) <= _MAX_VALUE else text[: _MAX_VALUE - 1] + "…"
 

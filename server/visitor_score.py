@@ -33,7 +33,7 @@ def parts(seen: Seen) -> list[dict[str, Any]]:
     return [
         {
             "rule": part.rule or "",
-            "label": _part_label(part.rule, part.count, seen.lang),
+            "label": _part_label(seen, part.rule, part.count),
             "count": part.count if part.rule is not None else 0,
             "points": ("−" if part.points < 0 else "+") + number(abs(part.points)),
             "minus": part.points < 0,
@@ -42,10 +42,10 @@ def parts(seen: Seen) -> list[dict[str, Any]]:
     ]
 
 
-def _part_label(rule: str | None, count: int, lang: str) -> str:
+def _part_label(seen: Seen, rule: str | None, count: int) -> str:
     if rule is None:
-        return labels(lang)["others"].format(count=count)
-    return str(texts(lang)["faded"]) if rule == FADED else name_of(rule, lang)
+        return labels(seen.lang)["others"].format(count=count)
+    return str(texts(seen.lang)["faded"]) if rule == FADED else seen.rule(rule)
 
 
 def ledger(seen: Seen) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _entry(seen: Seen, entry: Entry) -> dict[str, Any]:
         "key": f"{entry.event}-{entry.rule}",
         "at": seen.at(entry.at),
         "what": _what(seen, entry, rules.get(entry.rule)),
-        "rule": said.format(rule=name_of(entry.rule, seen.lang), version=entry.rule_version),
+        "rule": said.format(rule=seen.rule(entry.rule), version=entry.rule_version),
         "points": points(entry.points),
         "minus": entry.points < 0,
     }
@@ -85,7 +85,8 @@ def _what(seen: Seen, entry: Entry, rule: ScoringRule | None) -> str:
         name = name_of(rule.idle_event, seen.lang)
         return str(said["did_silence"].format(days=rule.idle_ms // _DAY_MS, event=name))
     if rule.on is None:
-        return str(said["did_hold" if (entry.points < 0) == (rule.points < 0) else "did_end"])
+        form = said["did_hold" if (entry.points < 0) == (rule.points < 0) else "did_end"]
+        return str(form.format(rule=seen.rule(rule.id)))
     page = next((page for page in seen.profile.pages if page.event == entry.event), None)
     if page is not None:
         return on_page(page.title, page.path, seen.lang)

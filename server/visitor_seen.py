@@ -9,7 +9,8 @@ from typing import Any
 from core.profiles import Entry, Profile
 from personalization.decide import Decisions
 from server.views import iso
-from server.visitor_words import moment
+from server.visitor_words import moment, name_of
+from sites.model import SiteFile
 from sites.site import Site
 
 
@@ -17,8 +18,8 @@ from sites.site import Site
 class Seen:
     """All that is known of one visitor at `now` (epoch ms). `profile` and `facts` are `pipeline.place`'s.
 
-    `alerts` are this visitor's, newest first, as the admin API shows them; `conditions` the site's audiences
-    as its file has them, empty where they cannot be read.
+    `alerts` are this visitor's, newest first, as the admin API shows them. `file` is the site's file, None where
+    it cannot be read.
     """
 
     site: Site
@@ -27,10 +28,27 @@ class Seen:
     ledger: Sequence[Entry]
     decisions: Decisions
     alerts: Sequence[Mapping[str, Any]]
-    conditions: Mapping[str, Mapping[str, Any]]
+    file: SiteFile | None
     lang: str
     now: int
 
     def at(self, at: int) -> dict[str, str]:
         """A moment (epoch ms) for machines and, in the site's zone, for people."""
         return {"iso": iso(at), "text": moment(at, self.site.timezone, self.lang, now=self.now)}
+
+    def rule(self, name: str) -> str:
+        """A scoring rule's name for people: the file's own label, else its id made readable."""
+        rules = self.file.scoring.rules if self.file else []
+        label = next((rule.label for rule in rules if rule.id == name), None)
+        return _in_lang(label, self.lang) or name_of(name, self.lang)
+
+    def topic(self, name: str) -> str:
+        """A topic's name for people, likewise."""
+        topics = self.file.topics if self.file else []
+        label = next((topic.label for topic in topics if topic.topic == name and topic.label), None)
+        return _in_lang(label, self.lang) or name_of(name, self.lang)
+
+
+def _in_lang(label: str | Mapping[str, str] | None, lang: str) -> str:
+    said = label.get(lang) or next(iter(label.values()), "") if isinstance(label, Mapping) else label or ""
+    return said[:1].upper() + said[1:]

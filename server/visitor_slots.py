@@ -10,7 +10,8 @@ from server.visitor_seen import Seen
 from server.visitor_words import name_of, texts
 from sites.site import Site
 
-_EXCERPT = 110
+_EXCERPT = 80
+_HEADINGS = frozenset({"h1", "h2", "h3"})
 
 
 def slots_of(site: Site) -> list[str]:
@@ -22,7 +23,7 @@ def slot_view(seen: Seen, slot: str) -> dict[str, Any]:
     """What fills a slot, and why; `html` as text, cut short."""
     decision = seen.decisions.decisions.get(slot)
     return {
-        "slot": name_of(slot, seen.lang),
+        "slot": slot,
         "text": excerpt(decision.html) if decision else "",
         "shown": decision is not None,
         "why": _why(seen, slot),
@@ -53,20 +54,29 @@ def _why(seen: Seen, slot: str) -> str:
 
 
 class _Text(HTMLParser):
-    """The words of some HTML."""
+    """The words of some HTML, and those of its first heading."""
 
     def __init__(self) -> None:
         super().__init__()
         self.words: list[str] = []
+        self.heading: list[str] = []
+        self._open = False
+
+    def handle_starttag(self, tag: str, _attrs: list[tuple[str, str | None]]) -> None:
+        self._open = (tag in _HEADINGS and not self.heading) or self._open
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = self._open and tag not in _HEADINGS
 
     def handle_data(self, data: str) -> None:
         self.words += data.split()
+        self.heading += data.split() if self._open else ()
 
 
 def excerpt(html: str) -> str:
-    """The beginning of what an HTML block says, without its tags."""
+    """What an HTML block says, without its tags: its first heading, else its beginning."""
     parser = _Text()
     parser.feed(html)
     parser.close()
-    said = " ".join(parser.words)
+    said = " ".join(parser.heading or parser.words)
     return said if len(said) <= _EXCERPT else said[: _EXCERPT - 1].rstrip() + "…"

@@ -85,7 +85,9 @@ def _next(seen: Seen) -> dict[str, Any] | None:
     """The instruction of the rule behind the newest alert that has one."""
     said = {rule.id: rule.instruction for rule in seen.site.alerts if rule.instruction}
     latest = next((alert for alert in seen.alerts if alert["rule"] in said), None)
-    return {"text": said[latest["rule"]], "why": latest["why"], "at": seen.at(parse_time(latest["at"]) or 0)} if latest else None
+    if latest is None:
+        return None
+    return {"text": said[latest["rule"]], "why": latest["why"], "at": seen.at(parse_time(latest["at"]) or 0)}
 
 
 def _topics(seen: Seen) -> list[dict[str, Any]]:
@@ -96,7 +98,7 @@ def _topics(seen: Seen) -> list[dict[str, Any]]:
 
 def _topic(seen: Seen, name: str, stat: TopicStat, most: int) -> dict[str, Any]:
     return {
-        "label": name_of(name, seen.lang),
+        "label": seen.topic(name),
         "views": stat.views,
         "time": duration(stat.engaged_ms, seen.lang),
         "share": _share(stat.engaged_ms, most),
@@ -104,8 +106,8 @@ def _topic(seen: Seen, name: str, stat: TopicStat, most: int) -> dict[str, Any]:
 
 
 def _share(value: int, most: int) -> int:
-    """Percent of the largest; never so little that it cannot be seen."""
-    return max(2, round(100 * value / most)) if most else 2
+    """Percent of the largest; a little is never so little that it cannot be seen."""
+    return max(2, round(100 * value / most)) if value else 0
 
 
 def _pages(seen: Seen) -> list[dict[str, Any]]:
@@ -154,10 +156,10 @@ def _session(seen: Seen, session: Session, number: int) -> dict[str, Any]:
 
 
 def _audiences(seen: Seen) -> dict[str, list[dict[str, Any]]]:
-    """`members` and `others`, each with its reasons; without the conditions, memberships alone."""
+    """`members` and `others`, each with its reasons; without the site's file, memberships alone."""
     found: dict[str, list[dict[str, Any]]] = {"members": [], "others": []}
     for name in seen.site.audiences:
-        condition = seen.conditions.get(name)
+        condition = seen.file.audiences.get(name) if seen.file else None
         why = reasons(condition, seen.facts, seen.lang) if condition is not None else []
         row = {"id": name, "label": name_of(name, seen.lang), "why": why}
         found["members" if name in seen.profile.audiences else "others"].append(row)

@@ -32,16 +32,20 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         return (self.epoch, self.partition) == (other.epoch, other.partition) and self.offset >= other.offset
 
 
+def head(position: Position | None) -> str:
+    """A record's first line; "" for no record."""
+    return f"{position.epoch} {position.partition} {position.offset}" if position else ""
+
+
 def pack(position: Position, profile: Profile) -> bytes:
     """The record as stored."""
-    head = f"{position.epoch} {position.partition} {position.offset}\n".encode()
-    return head + encode_profile(profile)
+    return head(position).encode() + b"\n" + encode_profile(profile)
 
 
 def unpack(record: bytes) -> tuple[Position, Profile]:
     """A stored record. Raises ValueError (msgspec.DecodeError among them) where it is damaged."""
-    head, _, body = record.partition(b"\n")
-    epoch, partition, offset = head.decode().split(" ")
+    first, _, body = record.partition(b"\n")
+    epoch, partition, offset = first.decode().split(" ")
     return Position(epoch=epoch, partition=int(partition), offset=int(offset)), decode_profile(body)
 
 

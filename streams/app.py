@@ -60,7 +60,7 @@ def build_app(*, redis_url: str, sites: Callable[[], Mapping[str, Site]], clock:
     store.connect_to(
         redis=transport.redis,
         codec=Codec(key=lambda name: keys.profile(*name.split(":", 1)), pack=pack, unpack=unpack),
-        writer=Writer(redis=transport.redis, lease_key=transport.lease.key, token=transport.lease.token),
+        writer=Writer(redis=transport.redis, lease=transport.lease),
         on_fatal=app.on_fatal,
     )
 

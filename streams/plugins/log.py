@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from core.errors import LeaseLost
 from storage import keys
+from storage.lease import Lease
 
 Partition = tuple[str, int]
 
@@ -90,18 +91,17 @@ async def committed(redis: Redis, group: str, partitions: Sequence[Partition]) -
 class Committer:
     """Commits and trims for the owner of the lease. Raises LeaseLost when that is somebody else."""
 
-    def __init__(self, *, redis: Redis, group: str, lease_key: str, token: str) -> None:
-        self._redis, self._group = redis, group
-        self._lease_key, self._token = lease_key, token
+    def __init__(self, *, redis: Redis, group: str, lease: Lease) -> None:
+        self._redis, self._group, self._lease = redis, group, lease
         self._script = redis.register_script(_COMMIT)
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Record next offsets, then trim what lies below them: nothing uncommitted is ever trimmed."""
-        args: list[Any] = [self._token]
+        args: list[Any] = [self._lease.token]
         for partition, offset in offsets.items():
             args += [_field(partition), offset]
         try:
-            await self._script(keys=[self._lease_key, keys.offsets(self._group)], args=args)
+            await self._script(keys=[self._lease.key, keys.offsets(self._group)], args=args)
         except Exception as error:
             if "FENCED" in str(error):
                 raise LeaseLost from error

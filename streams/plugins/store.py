@@ -16,7 +16,7 @@ from faust.stores.base import Store as BaseStore
 from mode import Service
 from redis.asyncio import Redis
 
-from storage.profiles import Position
+from storage.profiles import Position, head
 from streams.plugins.writer import Command, Write, Writer, plain
 
 FLUSH_S = 0.1
@@ -45,6 +45,8 @@ class Store(BaseStore[str, Any]):
     def __post_init__(self) -> None:
         self._cache: dict[str, Record | None] = {}
         self._dirty: dict[str, Record] = {}
+        #: What Redis holds, or will once the write under way is done, of what is in the cache.
+        self._stored: dict[str, Position | None] = {}
         self._effects: dict[str, list[list[str]]] = {}
         self._writing: frozenset[str] = frozenset()
         self._flushing = asyncio.Lock()
@@ -70,8 +72,9 @@ class Store(BaseStore[str, Any]):
         self._make_room(len(missing))
         records: list[Any] = await self._redis.mget([self._codec.key(name) for name in missing])
         for name, record in zip(missing, records, strict=True):
-            # An agent may have written the name while the server answered: what is in memory is newer.
-            self._cache.setdefault(name, self._codec.unpack(record) if record else None)
+            if name not in self._cache:  # else an agent wrote it while the server answered: that is newer
+                self._cache[name] = found = self._codec.unpack(record) if record else None
+                self._stored[name] = found[0] if found else None
 
     def loaded(self, name: str) -> bool:
         """Whether `name` may be read now. Where it may not, `load` it first."""
@@ -124,12 +127,13 @@ class Store(BaseStore[str, Any]):
 
     def _writes(self, dirty: Mapping[str, Record], effects: Mapping[str, list[list[str]]]) -> list[Write]:
         key, pack = self._codec.key, self._codec.pack
-        writes = [
-            Write(key=key(name), record=pack(*record).decode(), effects=effects.get(name, []))
-            for name, record in dirty.items()
-        ]
+        writes = []
+        for name, record in dirty.items():
+            base, self._stored[name] = head(self._stored[name]), record[0]
+            text = pack(*record).decode()
+            writes.append(Write(key=key(name), base=base, record=text, effects=effects.get(name, [])))
         alone = [name for name in effects if name not in dirty]
-        return writes + [Write(key=key(name), record="", effects=effects[name]) for name in alone]
+        return writes + [Write(key=key(name), base="", record="", effects=effects[name]) for name in alone]
 
     @Service.task
     async def _flusher(self) -> None:
@@ -149,12 +153,12 @@ class Store(BaseStore[str, Any]):
             return
         clean = (name for name in self._cache if name not in self._dirty and name not in self._writing)
         for name in [name for name, _ in zip(clean, range(surplus), strict=False)]:
-            del self._cache[name]
+            del self._cache[name], self._stored[name]
 
     async def on_rebalance(self, *_: Any, **__: Any) -> None:
         """Another worker may have written since: forget, and read again what is needed."""
         await self.flush()
-        self._cache.clear()
+        self.reset_state()
 
     # -- what Faust asks of a store
 
@@ -184,8 +188,9 @@ class Store(BaseStore[str, Any]):
         raise NotImplementedError
 
     def reset_state(self) -> None:
-        """Faust resets stores between runs; Redis is the state, so the cache goes."""
+        """Forget what was read: Redis is the state."""
         self._cache.clear()
+        self._stored.clear()
 
     def persisted_offset(self, _tp: Any) -> int | None:
         """No changelog, no offset in it."""

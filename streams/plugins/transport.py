@@ -96,12 +96,7 @@ class Consumer(base.Consumer):
 
     async def _rebalance(self) -> None:
         app, transport = self.app, self.transport
-        self._committer = log.Committer(
-            redis=transport.redis,
-            group=app.conf.id,
-            lease_key=transport.lease.key,
-            token=transport.lease.token,
-        )
+        self._committer = log.Committer(redis=transport.redis, group=app.conf.id, lease=transport.lease)
         tps = {TP(topic, p) for topic in self._topics for p in range(transport.partitions)}
         app.on_rebalance_start()
         await self.on_partitions_revoked(set(self._owned))

@@ -1,4 +1,4 @@
-"""The one write path: records with their side effects, applied atomically and only by the owner of the lease."""
+"""The one write path: records with their side effects, each applied whole, once, and by its rightful owner."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from core.errors import LeaseLost
+from storage.lease import Lease
 from storage.profiles import LIFE_S
 
 Command = tuple[str | bytes | int, ...]
@@ -17,22 +18,31 @@ Command = tuple[str | bytes | int, ...]
 #: Records a script call writes at the most, so that no call blocks the server for long.
 CHUNK = 200
 
-# KEYS[1] lease, ARGV[1] token ("" where no lease guards: Kafka), ARGV[2] life in seconds,
-# ARGV[3] msgpack [[key, record, [command, ...]], ...]. A record of "" is not written: effects alone.
-# A record is skipped, with its effects, when what is stored already covers its position.
+# KEYS[1] lease, ARGV[1] its token ("" where no lease guards: Kafka), ARGV[2] life in seconds,
+# ARGV[3] msgpack [[key, base, record, [command, ...]], ...]. A record of "" is not written: effects alone.
+# A record's head is "epoch partition offset". `base` is the head of the record it was computed from.
+#   stored head == base             apply: record and effects
+#   stored covers the new position  it was applied before: skip it with its effects
+#   anything else                   somebody else wrote meanwhile: refuse
 _WRITE = """
-if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.error_reply('FENCED') end
-local function head(record) return string.match(record, '^(%S+ %d+) (%d+)\\n') end
+if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.error_reply('FENCED lease') end
+local function place(head) return string.match(head, '^(%S+ %d+) (%d+)$') end
 local written = 0
 for _, write in ipairs(cmsgpack.unpack(ARGV[3])) do
-  local key, record, effects = write[1], write[2], write[3]
+  local key, base, record, effects = write[1], write[2], write[3], write[4]
   local fresh = true
   if record ~= '' then
-    local stored = redis.call('GETRANGE', key, 0, 127)
-    local at, offset = head(record)
-    local stored_at, stored_offset = head(stored)
-    fresh = stored_at ~= at or tonumber(stored_offset) < tonumber(offset)
-    if fresh then redis.call('SET', key, record, 'EX', ARGV[2]) end
+    local stored = string.match(redis.call('GETRANGE', key, 0, 127), '^[^\\n]*')
+    if stored == base then
+      redis.call('SET', key, record, 'EX', ARGV[2])
+    else
+      local at, offset = place(string.match(record, '^[^\\n]*'))
+      local stored_at, stored_offset = place(stored)
+      if stored_at ~= at or tonumber(stored_offset) < tonumber(offset) then
+        return redis.error_reply('FENCED ' .. key .. ' is at ' .. stored .. ', not at ' .. base)
+      end
+      fresh = false
+    end
   end
   if fresh then
     written = written + 1
@@ -44,22 +54,28 @@ return written
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One record to store under `key` and the commands that go with it. `record` is "" for commands alone.
+    """One record to store under `key` and the commands that go with it. `base` is the head of the record it
+    was computed from, "" where there was none; `record` is "" for commands alone.
 
     All of it is text: the server's cmsgpack does not know MessagePack's binary type.
     """
 
     key: str
+    base: str
     record: str
     effects: list[list[str]]
 
 
 class Writer:
-    """Runs writes in order. Raises LeaseLost when this process is no longer the owner."""
+    """Runs writes in order. Raises LeaseLost when this process is no longer the owner.
 
-    def __init__(self, *, redis: Redis, lease_key: str = "", token: str = "") -> None:
+    With a `lease` (Redis Streams) one worker owns everything. Without (Kafka) each partition has its owner, and
+    a worker that lost one without noticing is refused as soon as the new owner has written the same record.
+    """
+
+    def __init__(self, *, redis: Redis, lease: Lease | None = None) -> None:
         self._script = redis.register_script(_WRITE)
-        self._lease_key, self._token = lease_key, token
+        self._lease = lease
 
     async def write(self, writes: Sequence[Write]) -> None:
         """Apply `writes`, each one whole or not at all."""
@@ -68,11 +84,14 @@ class Writer:
             await self._call(msgspec.msgpack.encode(chunk))
 
     async def _call(self, payload: bytes) -> None:
+        lease = self._lease
         try:
-            await self._script(keys=[self._lease_key or "-"], args=[self._token, LIFE_S, payload])
+            await self._script(
+                keys=[lease.key if lease else "-"], args=[lease.token if lease else "", LIFE_S, payload]
+            )
         except Exception as error:
             if "FENCED" in str(error):
-                raise LeaseLost from error
+                raise LeaseLost(str(error)) from error
             raise
 
 

@@ -39,7 +39,7 @@ async def test_commits_are_read_back_and_trim_only_what_lies_below(redis: Redis)
     await fill(redis, 1_000)
     owner = lease(redis)
     assert await owner.acquire()
-    committer = log.Committer(redis=redis, group="g", lease_key=owner.key, token=owner.token)
+    committer = log.Committer(redis=redis, group="g", lease=owner)
     assert await log.committed(redis, "g", [P0]) == {P0: 1}
     await committer.commit({P0: 601})
     assert await log.committed(redis, "g", [P0]) == {P0: 601}
@@ -61,7 +61,7 @@ async def test_only_the_owner_commits(redis: Redis) -> None:
         lease(redis),
     )
     assert await owner.acquire()
-    committer = log.Committer(redis=redis, group="g", lease_key=zombie.key, token=zombie.token)
+    committer = log.Committer(redis=redis, group="g", lease=zombie)
     with pytest.raises(LeaseLost):
         await committer.commit({P0: 5})
     assert await log.committed(redis, "g", [P0]) == {P0: 1}

@@ -16,6 +16,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from personalization.templates import compile_template
+from server.assets import add_assets
 from server.demo import add_demo
 from server.demo_fake import FakeDemoReader
 from sites.check import check_text
@@ -78,6 +79,7 @@ def reader() -> FakeDemoReader:
 async def client(reader: FakeDemoReader) -> AsyncIterator[Client]:
     app = web.Application()
     add_demo(app, root=ROOT, reader=reader)
+    add_assets(app)
     async with TestClient(TestServer(app)) as made:
         yield made
 
@@ -327,6 +329,7 @@ async def test_a_failing_reader_ends_the_stream_without_an_error(reader: FakeDem
 
     app = web.Application()
     add_demo(app, root=ROOT, reader=Failing())
+    add_assets(app)
     async with TestClient(TestServer(app)) as client, asyncio.timeout(30):
         response = await client.get("/demo/slack/events")
         assert response.status == 200
@@ -336,6 +339,7 @@ async def test_a_failing_reader_ends_the_stream_without_an_error(reader: FakeDem
 async def test_streams_end_when_the_application_shuts_down(reader: FakeDemoReader) -> None:
     app = web.Application()
     add_demo(app, root=ROOT, reader=reader)
+    add_assets(app)
     runner = web.AppRunner(app, shutdown_timeout=60)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

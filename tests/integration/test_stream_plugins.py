@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -62,11 +63,28 @@ async def test_the_lease_of_a_dead_process_is_free_at_once(redis: Redis) -> None
     assert not await waiting.acquire()
 
 
+async def write(redis: Redis, offset: int, base: str = "", **place: Any) -> None:
+    effects = [plain(("RPUSH", "effects", offset))]
+    await Writer(redis=redis).write(
+        [Write(key="p", base=base, record=record(offset, **place), effects=effects)]
+    )
+
+
 async def test_a_position_is_applied_once_with_its_effects(redis: Redis) -> None:
-    writer = Writer(redis=redis)
-    for offset in (5, 5, 4):
-        await writer.write([Write(key="p", record=record(offset), effects=[plain(("INCR", "n"))])])
-    assert await redis.get("n") == b"1"
+    await write(redis, 5)
+    for offset in (5, 4):
+        await write(redis, offset)
+    await write(redis, 8, base="r1 0 5")
+    assert await redis.lrange("effects", 0, -1) == [b"5", b"8"]
+    assert unpack(await redis.get("p"))[0].offset == 8
+
+
+async def test_what_was_computed_from_another_record_is_refused(redis: Redis) -> None:
+    await write(redis, 5)
+    for base in ("", "r1 0 4", "r0 0 5"):
+        with pytest.raises(LeaseLost):
+            await write(redis, 9, base=base)
+    assert await redis.lrange("effects", 0, -1) == [b"5"]
     assert unpack(await redis.get("p"))[0].offset == 5
 
 
@@ -74,9 +92,8 @@ async def test_a_position_is_applied_once_with_its_effects(redis: Redis) -> None
 async def test_offsets_compare_only_within_an_epoch_and_partition(
     redis: Redis, epoch: str, partition: int
 ) -> None:
-    writer = Writer(redis=redis)
-    await writer.write([Write(key="p", record=record(900), effects=[])])
-    await writer.write([Write(key="p", record=record(1, epoch=epoch, partition=partition), effects=[])])
+    await write(redis, 900)
+    await write(redis, 1, base="r1 0 900", epoch=epoch, partition=partition)
     assert unpack(await redis.get("p"))[0] == Position(epoch=epoch, partition=partition, offset=1)
 
 
@@ -86,16 +103,17 @@ async def test_a_fenced_writer_writes_nothing(redis: Redis) -> None:
         lease(redis),
     )
     assert await owner.acquire()
-    writer = Writer(redis=redis, lease_key=zombie.key, token=zombie.token)
+    writer = Writer(redis=redis, lease=zombie)
     with pytest.raises(LeaseLost):
-        await writer.write([Write(key="p", record=record(1), effects=[plain(("INCR", "n"))])])
+        await writer.write([Write(key="p", base="", record=record(1), effects=[plain(("INCR", "n"))])])
     assert await redis.exists("p", "n") == 0
 
 
 async def test_many_writes_go_in_chunks(redis: Redis) -> None:
     count = CHUNK * 2 + 7
     writes = [
-        Write(key=f"p{i}", record=record(i + 1), effects=[plain(("RPUSH", "all", i))]) for i in range(count)
+        Write(key=f"p{i}", base="", record=record(i + 1), effects=[plain(("RPUSH", "all", i))])
+        for i in range(count)
     ]
     await Writer(redis=redis).write(writes)
     assert await redis.lrange("all", 0, -1) == [str(i).encode() for i in range(count)]

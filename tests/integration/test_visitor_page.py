@@ -24,7 +24,6 @@ from server import state
 from server.app import make_app
 from server.config import Settings
 from server.visitor_conditions import reasons
-from server.visitor_page import add_visitor_page
 from sites.registry import publish
 from storage import keys
 from storage.profiles import Position, encode_entry, pack
@@ -96,8 +95,6 @@ async def client(redis: Redis, redis_url: str, tmp_path: Path) -> AsyncIterator[
     await publish(redis, SITE, now=1)
     settings = Settings(redis_url=redis_url, data_dir=tmp_path, secret_key=SECRET, admin_token="admin-token")
     app = make_app(settings)
-    if "/visitors/{site}/{visitor}" not in {one.canonical for one in app.router.resources()}:
-        add_visitor_page(app)
     async with TestClient(TestServer(app)) as made:
         yield made
 
@@ -415,8 +412,6 @@ async def test_a_store_that_is_away_is_a_page_in_words(tmp_path: Path) -> None:
         admin_token="admin-token",
     )
     app = make_app(settings)
-    if "/visitors/{site}/{visitor}" not in {one.canonical for one in app.router.resources()}:
-        add_visitor_page(app)
     async with TestClient(TestServer(app)) as client:
         response = await client.get(address(client))
         assert response.status == 503

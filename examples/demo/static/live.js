@@ -75,12 +75,11 @@
   function connect() {
     if (source) source.close();
     source = new EventSource(page.events);
-    source.onopen = function () { clearTimeout(unlink); linked(true); };
+    source.onopen = function () { clearTimeout(unlink); unlink = 0; linked(true); };
     source.addEventListener("visitor", function (event) { onVisitor(JSON.parse(event.data)); });
     source.addEventListener("alerts", function (event) { put(outbox, JSON.parse(event.data).html); });
     source.onerror = function () {
-      clearTimeout(unlink);
-      unlink = setTimeout(function () { linked(false); }, 1500);
+      if (!unlink) unlink = setTimeout(function () { linked(false); }, 1500);
       if (this.readyState === EventSource.CLOSED && this === source) setTimeout(connect, 2000);
     };
   }

@@ -1,4 +1,4 @@
-"""Server-Sent Events for the demo: look, and send what has changed."""
+"""Server-Sent Events for our own pages: look, and send what has changed."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ async def stream(
         await _send_changes(response, request, look, stopping, (poll_s, heartbeat_s, lifetime_s))
         await response.write_eof()
     except ConnectionResetError:
-        log.debug("the browser left the demo's event stream")
+        log.debug("the browser left the event stream")
     except Exception as error:
-        log.warning("the demo's event stream ended: %s", type(error).__name__)
+        log.warning("an event stream ended: %s", type(error).__name__)
     return response
 
 

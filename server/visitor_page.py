@@ -1,0 +1,205 @@
+"""`GET /visitors/{site}/{visitor}?k=…`: the page behind an alert's link, and its event stream.
+
+There is no login: the key is a signed capability for one visitor of one site. Without it nothing is told, not
+even whether there is such a visitor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from alerts.points import shown_score
+from core.errors import KizashiError, NotFound, StoreUnavailable
+from server import sse, state
+from server.decide import decisions_for
+from server.visitor_seen import Seen
+from server.visitor_slots import slots_of
+from server.visitor_views import view, who
+from server.visitor_words import CLOSED, LANGS, texts
+from sites.check import read_data
+from sites.model import SiteFile
+from sites.revisions import read_revisions
+from sites.site import Site
+from streams.pipeline import place
+
+HERE = Path(__file__).parent
+#: A site's alerts that are looked through for this visitor's.
+ALERTS_READ = 200
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; object-src 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "private, no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+#: Joiners that writing systems and emoji need; every other invisible control is left out.
+_JOINERS = frozenset("\u200c\u200d")
+
+
+def add_visitor_page(app: web.Application) -> None:
+    """Register the page and its event stream."""
+    page = VisitorPage(env=_environment())
+    app.router.add_get("/visitors/{site}/{visitor}", page.show)
+    app.router.add_get("/visitors/{site}/{visitor}/events", page.events, allow_head=False)
+    app.on_shutdown.append(page.stop)
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates" / "visitor"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def shown(value: Any) -> Any:
+    """A value as the page prints it: text loses control characters, those that reorder it among them."""
+    if not isinstance(value, str) or hasattr(value, "__html__") or (value.isascii() and value.isprintable()):
+        return value
+    return "".join(one for one in value if one in _JOINERS or unicodedata.category(one) not in ("Cc", "Cf"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisitorPage:
+    """The handlers. `poll_s`, `heartbeat_s` and `lifetime_s` are seconds; after a lifetime the browser comes
+    back, and its key is checked again.
+    """
+
+    env: jinja2.Environment
+    poll_s: float = 1.0
+    heartbeat_s: float = 15.0
+    lifetime_s: float = 3600.0
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    #: site -> its revision and that revision's file, read once
+    files: dict[str, tuple[int, SiteFile | None]] = field(default_factory=dict)
+
+    async def stop(self, _app: web.Application) -> None:
+        """End the open event streams, so that shutting down does not wait for browsers."""
+        self.stopping.set()
+
+    async def show(self, request: web.Request) -> web.Response:
+        """The page; 403, 404 or 503 as a page in words."""
+        if not opens(request):
+            return self._closed(403)
+        try:
+            seen = await self._see(request)
+        except NotFound:
+            return self._closed(404)
+        except (RedisError, StoreUnavailable):
+            return self._closed(503)
+        html = self._panel(seen)
+        key = request.query["k"]
+        page = self._render(
+            "page.html", seen, panel=html, revision=revision_of(html), path=request.path, key=key
+        )
+        headers = HEADERS | {"Content-Language": seen.lang}
+        return web.Response(text=page, content_type="text/html", headers=headers)
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """`visitor` events, {html, revision, title}, whenever the page's content changes; `gone` once the
+        visitor is erased.
+        """
+        if not opens(request):
+            return self._closed(403)
+
+        async def look() -> dict[str, Any]:
+            try:
+                seen = await self._see(request)
+            except NotFound:
+                return {"gone": True}
+            html = self._panel(seen)
+            return {"visitor": {"html": html, "revision": revision_of(html), "title": title_of(seen)}}
+
+        return await sse.stream(
+            request,
+            look=look,
+            stopping=self.stopping,
+            poll_s=self.poll_s,
+            heartbeat_s=self.heartbeat_s,
+            lifetime_s=self.lifetime_s,
+        )
+
+    async def _see(self, request: web.Request) -> Seen:
+        """Raises NotFound, StoreUnavailable and redis.RedisError."""
+        app, name, visitor = request.app, request.match_info["site"], request.match_info["visitor"]
+        site = app[state.REGISTRY].get(name)
+        if site is None:
+            raise NotFound if app[state.REGISTRY].loaded else StoreUnavailable
+        profile = await app[state.PROFILES].get(name, visitor)
+        if profile is None:
+            raise NotFound
+        now = app[state.CLOCK]()
+        placed, facts = place(profile, now, site)
+        recent = await app[state.OUTBOX].recent(name, ALERTS_READ)
+        return Seen(
+            site=site,
+            profile=placed,
+            facts=facts,
+            ledger=await app[state.PROFILES].ledger(name, visitor),
+            decisions=decisions_for(
+                profile, visitor=visitor, slots=slots_of(site), now=now, site=site, lang=site.locale
+            ),
+            alerts=[alert for alert in recent if alert["visitor"] == visitor],
+            file=await self._file(app, site),
+            lang=language(request, site),
+            now=now,
+        )
+
+    async def _file(self, app: web.Application, site: Site) -> SiteFile | None:
+        """The site's file as the current revision has it; None where this version cannot read it."""
+        number, known = self.files.get(site.id, (0, None))
+        if number != site.revision:
+            try:
+                revision = (await read_revisions(app[state.REDIS], [(site.id, site.revision)]))[0]
+                known = read_data(revision.data)
+            except KizashiError:
+                known = None
+            self.files[site.id] = (site.revision, known)
+        return known
+
+    def _panel(self, seen: Seen) -> str:
+        return self._render("_visitor.html", seen, v=view(seen))
+
+    def _render(self, template: str, seen: Seen, **values: Any) -> str:
+        known = {"t": texts(seen.lang), "lang": seen.lang, "site": seen.site, "title": title_of(seen)}
+        return self.env.get_template(template).render(**known, **values)
+
+    def _closed(self, status: int) -> web.Response:
+        html = self.env.get_template("closed.html").render(said=CLOSED[status], lang="en")
+        headers = HEADERS | ({"Retry-After": "30"} if status == 503 else {})
+        return web.Response(status=status, text=html, content_type="text/html", headers=headers)
+
+
+def opens(request: web.Request) -> bool:
+    """Whether the request's key opens the page it asks for."""
+    path = request.match_info
+    return request.app[state.LINKS].opens(request.query.get("k"), path["site"], path["visitor"])
+
+
+def language(request: web.Request, site: Site) -> str:
+    """`?lang=`, else the site's locale."""
+    asked = request.query.get("lang")
+    return asked if asked in LANGS else site.locale
+
+
+def revision_of(html: str) -> str:
+    """The same for the same content: a browser that shows it already has nothing to redraw."""
+    return blake2b(html.encode(), digest_size=8).hexdigest()
+
+
+def title_of(seen: Seen) -> str:
+    """What the browser's tab is called: score and name."""
+    return str(shown(f"{shown_score(seen.profile.score)} · {who(seen)['name'][:80]}"))
