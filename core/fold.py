@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from core.events import DAY_MS, Event
+from core.order import tie
 from core.profiles import EventStat, PageVisit, Profile, Session, Source, TopicStat
 from core.sessions import IDLE_MS, begins_session, path_of, source_of
 
@@ -36,6 +37,7 @@ def apply(
         folded,
         first_at=min(folded.first_at, event.at),
         last_at=max(folded.last_at, event.at),
+        last_key=tie(event) if event.at >= folded.last_at else folded.last_key,
         events=_count(folded.events, event),
         seen=_remember(folded.seen, event),
         device=event.device or folded.device,

@@ -111,6 +111,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alerted: dict[str, int] = msgspec.field(default_factory=dict)
     seen: dict[str, int] = msgspec.field(default_factory=dict)
     device: str = ""
+    #: How many entries the ledger has.
+    entries: int = 0
+    #: The event folded last in time, after those of the same millisecond: see `core.order`.
+    last_key: str = ""
+    #: The recent events kept beside the profile, to fold again when a late one arrives: since when, how many.
+    recent_from: int = 0
+    recent: int = 0
 
     @property
     def page(self) -> PageVisit | None:

@@ -32,6 +32,16 @@ def ledger(site: str, visitor: str) -> str:
     return f"kz:l:{site}:{visitor}"
 
 
+def recent(site: str, visitor: str) -> str:
+    """list of JSON events: the visitor's recent ones, to be folded again when a late one arrives. Life: 75 h."""
+    return f"kz:e:{site}:{visitor}"
+
+
+def base(site: str, visitor: str) -> str:
+    """string: JSON profile before the first of the recent events; absent for a new visitor. Life: 75 h."""
+    return f"kz:b:{site}:{visitor}"
+
+
 def alert(alert_id: str) -> str:
     """hash: one alert's state and its record. Life: 90 days."""
     return f"kz:alert:{alert_id}"

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from core.events import Event, decode_event
 from core.profiles import Entry, Profile, decode_profile, encode_profile
 from storage import keys
 
@@ -59,6 +60,14 @@ class ProfileReader:
         """One visitor's profile, None where there is none."""
         record: Any = await self._redis.get(keys.profile(site, visitor))
         return unpack(record)[1] if record else None
+
+    async def recent(self, site: str, visitor: str) -> tuple[Profile | None, tuple[Event, ...]]:
+        """A visitor's recent events, in order of arrival, and the profile before them."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.get(keys.base(site, visitor))
+        pipe.lrange(keys.recent(site, visitor), 0, -1)
+        base, events = await pipe.execute()
+        return (decode_profile(base) if base else None), tuple(decode_event(event) for event in events)
 
     async def ledger(self, site: str, visitor: str) -> Sequence[Entry]:
         """A visitor's ledger, oldest entry first."""

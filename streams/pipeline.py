@@ -19,10 +19,15 @@ from sites.site import Site
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """The profile after the event, the ledger entries and alerts it caused, and why nothing changed if so."""
+    """The profile after the event, the ledger entries and alerts it caused, and why nothing changed if so.
+
+    `entries` are appended to the ledger; where a late event made the recent past new, they replace what stands
+    from index `ledger_from` on.
+    """
 
     profile: Profile
     entries: tuple[Entry, ...] = ()
+    ledger_from: int | None = None
     alerts: tuple[Alert, ...] = ()
     reason: Literal["applied", "duplicate"] = "applied"
 
@@ -30,14 +35,16 @@ class Outcome:
 def step(profile: Profile | None, event: Event, now: int, site: Site) -> Outcome:
     """Fold `event` into `profile` (None: a new visitor) by the rules of `site`. `now` is epoch milliseconds.
 
-    An event id seen in the last 24 hours changes nothing.
+    Rules see the world as of the event, not as of `now`: folding the same events again gives the same profile,
+    whenever that is. An event id seen in the last 24 hours changes nothing.
     """
     if profile is not None and event.id in profile.seen:
         return Outcome(profile=profile, reason="duplicate")
+    moment = min(now, max(event.at, profile.last_at if profile else 0))
     silent = scoring.silences(profile, event, site.scoring) if profile is not None else []
     folded = apply(profile, event, topic_of=site.topic_of, timezone=site.timezone)
-    scored, entries = _score(folded, event, now, site, silent)
-    placed, facts = place(scored, now, site)
+    scored, entries = _score(folded, event, moment, site, silent)
+    placed, facts = place(scored, moment, site)
     alerts, alerted = fire(
         site.alerts,
         before=profile,
@@ -49,11 +56,12 @@ def step(profile: Profile | None, event: Event, now: int, site: Site) -> Outcome
         locale=site.locale,
         timezone=site.timezone.key,
         half_life_ms=site.scoring.half_life_ms,
-        scored_at=now,
+        scored_at=moment,
         rule_labels={rule.id: rule.label for rule in site.scoring.rules if rule.label},
         topic_labels=site.topic_labels,
     )
-    return Outcome(profile=replace(placed, alerted=alerted), entries=tuple(entries), alerts=tuple(alerts))
+    after = replace(placed, alerted=alerted, entries=placed.entries + len(entries))
+    return Outcome(profile=after, entries=tuple(entries), alerts=tuple(alerts))
 
 
 def _score(

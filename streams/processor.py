@@ -9,17 +9,16 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
-from alerts.outbox import enqueue_commands
 from core.errors import NotFound
 from core.events import Event, decode_event
+from core.profiles import Profile
 from sites.site import Site
 from storage import keys
-from storage.profiles import LIFE_S, Position, encode_entry
-from streams.pipeline import Outcome, step
+from storage.profiles import Position
+from streams.effects import Command, effects
+from streams.recent import Recent, advance, needs_past
 
 TRIES = 3
-
-Command = tuple[str | bytes | int, ...]
 
 log = structlog.get_logger()
 
@@ -29,12 +28,17 @@ class ProfileStore(Protocol):
 
     def loaded(self, name: str) -> bool: ...
     async def load(self, names: list[str]) -> None: ...
+    async def flush(self) -> None: ...
     def get(self, name: str) -> Any: ...
     def applied(self, name: str, position: Position) -> bool: ...
     def put(
         self, name: str, value: Any, position: Position, effects: list[Command], *, now: bool = False
     ) -> None: ...
     def also(self, name: str, effects: list[Command], *, now: bool = False) -> None: ...
+
+
+#: Reads the recent events of (site, visitor).
+ReadRecent = Callable[[str, str], Any]
 
 
 class Processor:
@@ -44,63 +48,69 @@ class Processor:
         self,
         *,
         store: ProfileStore,
+        read_recent: ReadRecent,
         sites: Callable[[], Mapping[str, Site]],
         clock: Callable[[], int],
         epoch: str,
     ) -> None:
-        self._store, self._sites, self._clock, self._epoch = store, sites, clock, epoch
+        self._store, self._read_recent = store, read_recent
+        self._sites, self._clock, self._epoch = sites, clock, epoch
 
     async def process(self, key: bytes, value: bytes, *, partition: int, offset: int) -> None:
-        """Apply one message. Never raises for what the message holds."""
+        """Apply one message. Raises only what the store raises, never for what the message holds."""
         name = key.decode()
         if not self._store.loaded(name):
             await self._store.load([name])
-        # No await from here on: nothing may come between reading a profile and writing it.
         position = Position(epoch=self._epoch, partition=partition, offset=offset)
         if self._store.applied(name, position):
             return
+        try:
+            event = decode_event(value)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            return self._bury(name, f"undecodable:{blake2b(value, digest_size=8).hexdigest()}", value, error)
+        recent = await self._past(name, event)
+        # No await from here on: nothing may come between reading a profile and writing it.
+        self._try(name, event, value, position, recent)
+
+    async def _past(self, name: str, event: Event) -> Recent | None:
+        """The recent events, where folding `event` takes them: read back after everything is written."""
+        if not needs_past(self._store.get(name), event):
+            return None
+        await self._store.flush()
+        recent = await self._read_recent(event.site, event.visitor)
+        if not self._store.loaded(name):
+            await self._store.load([name])
+        return recent if isinstance(recent, Recent) else None
+
+    def _try(self, name: str, event: Event, value: bytes, position: Position, recent: Recent | None) -> None:
         for attempt in range(1, TRIES + 1):
             try:
-                self._apply(name, value, position)
-                return
+                return self._apply(name, event, value, position, recent)
             except Exception as error:
                 if attempt == TRIES:
-                    self._bury(name, value, position, error)
+                    self._bury(name, event.id, value, error)
 
-    def _apply(self, name: str, value: bytes, position: Position) -> None:
-        event = decode_event(value)
+    def _apply(
+        self, name: str, event: Event, value: bytes, position: Position, recent: Recent | None
+    ) -> None:
         site = self._sites().get(event.site)
         if site is None:
             raise NotFound(f"site {event.site!r} is not published")
-        outcome = step(self._store.get(name), event, self._clock(), site)
+        before: Profile | None = self._store.get(name)
+        folded = advance(before, event, self._clock(), site, recent)
+        outcome = folded.outcome
         if outcome.reason == "applied":
-            self._store.put(
-                name, outcome.profile, position, effects(event, outcome), now=bool(outcome.alerts)
-            )
+            commands = effects(event, value, folded)
+            self._store.put(name, outcome.profile, position, commands, now=bool(outcome.alerts))
 
-    def _bury(self, name: str, value: bytes, position: Position, error: Exception) -> None:
+    def _bury(self, name: str, event_id: str, value: bytes, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
-        log.error("event dead-lettered", partition=position.partition, offset=position.offset, reason=reason)
-        self._store.also(name, [dead_letter(name, value, reason, self._clock())], now=True)
-
-
-def effects(event: Event, outcome: Outcome) -> list[Command]:
-    """What is written in the same transaction as the profile: ledger entries and alerts."""
-    commands: list[Command] = []
-    if outcome.entries:
-        ledger = keys.ledger(event.site, event.visitor)
-        commands.append(("RPUSH", ledger, *map(encode_entry, outcome.entries)))
-        commands.append(("EXPIRE", ledger, LIFE_S))
-    for alert in outcome.alerts:
-        commands.extend(enqueue_commands(alert))
-    return commands
-
-
-def dead_letter(name: str, value: bytes, reason: str, now: int) -> Command:
-    """The command that keeps an event that could not be processed. The same event is kept once."""
-    try:
-        event_id = decode_event(value).id
-    except msgspec.MsgspecError:
-        event_id = f"undecodable:{blake2b(value, digest_size=8).hexdigest()}"
-    letter = {"key": name, "reason": reason[:500], "at": now, "event": value.decode("utf-8", "replace")}
-    return ("HSET", keys.DEAD_LETTERS, f"{name}:{event_id}", msgspec.json.encode(letter))
+        log.error("event dead-lettered", reason=type(error).__name__)
+        letter = {
+            "key": name,
+            "reason": reason[:500],
+            "at": self._clock(),
+            "event": value.decode("utf-8", "replace"),
+        }
+        kept = ("HSET", keys.DEAD_LETTERS, f"{name}:{event_id}", msgspec.json.encode(letter))
+        self._store.also(name, [kept], now=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,11 +18,11 @@ from core.profiles import Entry, Profile
 from sites.registry import load_current
 from sites.site import Site
 from storage.profiles import ProfileReader
-from streams.pipeline import step
 from streams.plugins import log
 from streams.publisher import RedisPublisher
 from streams.topics import EVENTS, GROUP
 from tests.factories import MINUTE, T0
+from tests.memory import Visitor
 from tests.processes import Stack, until
 
 BATCH = 500
@@ -73,12 +74,14 @@ class Expected:
 
 def clean_run(events: Sequence[Event], site: Site) -> Expected:
     """Apply the events in order, in memory, with nothing in the way."""
-    expected = Expected()
+    expected, visitors = Expected(), defaultdict[str, Visitor](Visitor)
     for event in events:
-        outcome = step(expected.profiles.get(event.visitor), event, event.received_at, site)
-        expected.profiles[event.visitor] = outcome.profile
-        expected.ledgers.setdefault(event.visitor, []).extend(outcome.entries)
-        expected.alerts.update(alert.id for alert in outcome.alerts)
+        visitors[event.visitor].take(event, site)
+    for name, visitor in visitors.items():
+        assert visitor.profile is not None
+        expected.profiles[name] = visitor.profile
+        expected.ledgers[name] = visitor.ledger
+        expected.alerts.update(visitor.alerts)
     return expected
 
 

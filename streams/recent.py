@@ -1,0 +1,161 @@
+"""Late events: the recent past is folded again with the late one in its place: order of arrival is nothing.
+
+Beside a profile its recent events are kept, and the profile before them (`base`). An event may be 24 hours late;
+the recent events always reach back at least that far. Pure: what to keep is decided here, written elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from msgspec.structs import replace
+
+from alerts.model import Alert
+from core.events import DAY_MS, Event
+from core.order import is_late, order
+from core.profiles import Entry, Profile
+from sites.site import Site
+from streams.pipeline import Outcome, step
+
+#: Recent events are thinned out when they reach back further than this, to the last 24 hours.
+THIN_AFTER_MS = 2 * DAY_MS
+#: More recent events than this are not kept: folding them again would take too long. Nobody reads so fast.
+MAX_RECENT = 1_000
+
+Keep = Literal["append", "restart", "rewrite", "full"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recent:
+    """The recent events of a visitor, in any order, and the profile before them (None: there was none)."""
+
+    base: Profile | None
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Folded:
+    """An outcome, and what to do with the recent events: append this one; begin anew with `base` before it;
+    write `recent` in place of all; or nothing, because there are too many.
+    """
+
+    outcome: Outcome
+    keep: Keep
+    recent: Recent | None = None
+
+
+def needs_past(profile: Profile | None, event: Event) -> bool:
+    """Whether folding `event` takes the recent events: it is late, or they reach back too far."""
+    if profile is None or event.id in profile.seen or _begins(profile, event) or profile.recent >= MAX_RECENT:
+        return False
+    return is_late(profile, event) or event.at - profile.recent_from > THIN_AFTER_MS
+
+
+def advance(profile: Profile | None, event: Event, now: int, site: Site, recent: Recent | None) -> Folded:
+    """What `event` does to a visitor. `recent` is wanted where `needs_past` says so; where it was lost the
+    event is folded last.
+    """
+    if profile is not None and recent is not None and _whole(profile, recent):
+        return refold(profile, recent, event, now, site)
+    return fold(profile, event, now, site, anew=recent is not None)
+
+
+def fold(profile: Profile | None, event: Event, now: int, site: Site, *, anew: bool = False) -> Folded:
+    """Fold an event that comes after all others (or too late, or among too many, to be put in its place).
+    `anew`: begin the recent events with it.
+    """
+    outcome = step(profile, event, now, site)
+    if outcome.reason == "duplicate":
+        return Folded(outcome=outcome, keep="full")
+    if profile is None or anew or _begins(profile, event):
+        started = replace(outcome.profile, recent_from=event.at, recent=1)
+        recent = Recent(base=profile, events=(event,))
+        return Folded(outcome=_with(outcome, started), keep="restart", recent=recent)
+    if profile.recent >= MAX_RECENT:
+        return Folded(outcome=outcome, keep="full")
+    counted = replace(outcome.profile, recent=profile.recent + 1)
+    return Folded(outcome=_with(outcome, counted), keep="append")
+
+
+def refold(profile: Profile, recent: Recent, event: Event, now: int, site: Site) -> Folded:
+    """Fold the recent events again, `event` among them. Alerts are those that the profile has not told."""
+    past = sorted(recent.events, key=order)
+    base, kept = _thinned(recent.base, past, event.received_at - DAY_MS, now, site)
+    told = _run(base, kept, now, site)
+    again = _run(base, sorted((*kept, event), key=order), now, site)
+    anew = replace(
+        again.profile, seen=_union(profile, again.profile), recent_from=min(e.at for e in (*kept, event)),
+        recent=len(kept) + 1,
+    )  # fmt: skip
+    outcome = Outcome(
+        profile=anew,
+        entries=again.entries,
+        ledger_from=base.entries if base else 0,
+        alerts=tuple(_untold(again.alerts, told.alerts, profile, site)),
+    )
+    return Folded(outcome=outcome, keep="rewrite", recent=Recent(base=base, events=(*kept, event)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Run:
+    profile: Profile
+    entries: tuple[Entry, ...]
+    alerts: tuple[Alert, ...]
+
+
+def _run(base: Profile | None, events: Sequence[Event], now: int, site: Site) -> _Run:
+    profile, entries, alerts = base, list[Entry](), list[Alert]()
+    for event in events:
+        outcome = step(profile, event, now, site)
+        profile = outcome.profile
+        entries += outcome.entries
+        alerts += outcome.alerts
+    assert profile is not None
+    return _Run(profile=profile, entries=tuple(entries), alerts=tuple(alerts))
+
+
+def _thinned(
+    base: Profile | None, past: Sequence[Event], horizon: int, now: int, site: Site
+) -> tuple[Profile | None, list[Event]]:
+    """The base moved up to `horizon` where the recent events reach back further than needed."""
+    if not past or horizon - past[0].at < THIN_AFTER_MS - DAY_MS:
+        return base, list(past)
+    old = [event for event in past if event.at < horizon]
+    moved = _run(base, old, now, site).profile
+    return replace(moved, recent=0, recent_from=0), [event for event in past if event.at >= horizon]
+
+
+def _untold(alerts: Iterable[Alert], told: Sequence[Alert], profile: Profile, site: Site) -> Iterable[Alert]:
+    """The alerts that are new. One whose rule has spoken within its cooldown, before or after, is not."""
+    cooldowns = {rule.id: rule.cooldown_ms for rule in site.alerts}
+    known = {alert.id for alert in told}
+    for alert in alerts:
+        spoken = [one.at for one in told if one.rule == alert.rule]
+        last = profile.alerted.get(alert.rule)
+        if last is not None:
+            spoken.append(last)
+        near = any(abs(alert.at - at) < max(1, cooldowns.get(alert.rule, 0)) for at in spoken)
+        if alert.id not in known and not near:
+            yield alert
+
+
+def _union(profile: Profile, again: Profile) -> dict[str, int]:
+    merged = {**profile.seen, **again.seen}
+    return dict(sorted(merged.items(), key=lambda item: (item[1], item[0])))
+
+
+def _begins(profile: Profile, event: Event) -> bool:
+    """Whether the recent events begin anew: there are none, or none can be preceded by a late one any more."""
+    return profile.recent == 0 or event.at - profile.last_at > DAY_MS
+
+
+def _whole(profile: Profile, recent: Recent) -> bool:
+    """Whether nothing of the recent past was lost."""
+    from_the_start = profile.first_at == profile.recent_from
+    return len(recent.events) == profile.recent and (recent.base is not None or from_the_start)
+
+
+def _with(outcome: Outcome, profile: Profile) -> Outcome:
+    return Outcome(profile=profile, entries=outcome.entries, alerts=outcome.alerts, reason=outcome.reason)
