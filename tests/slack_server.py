@@ -182,6 +182,11 @@ class SlackServer:
         return web.json_response({"ok": True, "channel": f"C-{channel.lstrip('#')}", "ts": ts})
 
 
+def stack_env(slack: SlackServer) -> dict[str, str]:
+    """The settings that send a stack's alerts to this server."""
+    return {"KIZASHI_SLACK_BOT_TOKEN": slack.token, "KIZASHI_SLACK_API_URL": slack.api_url}
+
+
 async def _payload(request: web.Request) -> dict[str, Any]:
     payload = await request.json()
     return payload if isinstance(payload, dict) else {}

@@ -54,8 +54,3 @@ async def alert_for(slack: SlackServer, count: int) -> Call:
     """The `count`-th message that reached Slack."""
     await slack.until(lambda: len(slack.posted()) >= count)
     return slack.posted()[count - 1]
-
-
-def stack_env(slack: SlackServer) -> dict[str, str]:
-    """The settings that send a stack's alerts to the local Slack."""
-    return {"KIZASHI_SLACK_BOT_TOKEN": slack.token, "KIZASHI_SLACK_API_URL": slack.api_url}

@@ -20,11 +20,10 @@ from tests.e2e.journey import (
     demo_site,
     open_page,
     slot_text,
-    stack_env,
 )
 from tests.processes import Stack, until
 from tests.sites import DEMO
-from tests.slack_server import SlackServer
+from tests.slack_server import SlackServer, stack_env
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -17,6 +17,7 @@ import pytest
 from storage.embedded import Server
 from tests.processes import Stack, until
 from tests.sites import DEMO
+from tests.slack_server import SlackServer, stack_env
 
 
 @pytest.fixture
@@ -86,27 +87,36 @@ async def test_an_event_is_counted_once_however_often_it_is_sent(stack: Stack) -
     assert len(await stack.alerts()) == 1
 
 
-async def test_the_worker_killed_between_download_and_alert(stack: Stack) -> None:
-    v = (await stack.beacon(hit("page")))["v"]
-    stack.kill_worker()
-    await stack.beacon(hit("whitepaper_download"), v=v)
-    assert await stack.alerts() == []
-    stack.start_worker()
+async def test_the_worker_killed_between_download_and_alert(
+    own_valkey: Server, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    async with SlackServer() as slack:
+        env = stack_env(slack)
+        running = Stack(store_url=own_valkey.url, data_dir=tmp_path / "data", port=free_port(), **env)
+        async with running as stack:
+            await stack.publish(DEMO)
+            v = (await stack.beacon(hit("page")))["v"]
+            stack.kill_worker()
+            await stack.beacon(hit("whitepaper_download"), v=v)
+            assert await stack.alerts() == []
+            stack.start_worker()
+            await until(lambda: all_sent(stack), 40)
+            stack.kill_worker()
+            stack.start_worker()
+            await stack.beacon(hit("page", "/after"), v=v)
 
-    async def sent() -> bool:
-        return [a["state"] for a in await stack.alerts()] == ["sent"]
+            async def counted() -> bool:
+                return (await stack.visitor(v)).get("page_count") == 2
 
-    await until(sent, 40)
-    stack.kill_worker()
-    stack.start_worker()
-    await stack.beacon(hit("page", "/after"), v=v)
+            await until(counted, 40)
+            assert (await stack.visitor(v))["score"] == 32
+            assert await all_sent(stack)
+        assert len(slack.posted()) == len(slack.calls) == 1
 
-    async def counted() -> bool:
-        return (await stack.visitor(v)).get("page_count") == 2
 
-    await until(counted, 40)
-    assert [a["state"] for a in await stack.alerts()] == ["sent"]
-    assert (await stack.visitor(v))["score"] == 32
+async def all_sent(stack: Stack) -> bool:
+    """Whether there is one alert and it was sent."""
+    return [alert["state"] for alert in await stack.alerts()] == ["sent"]
 
 
 async def test_everything_restarted_still_knows_the_visitor(stack: Stack, own_valkey: Server) -> None:

@@ -16,7 +16,6 @@ from storage import keys
 from storage.embedded import Server
 from streams.plugins import log
 from streams.topics import EVENTS, GROUP
-from tests.e2e.journey import stack_env
 from tests.integration.exactly_once import (
     assert_same,
     caught_up,
@@ -28,7 +27,7 @@ from tests.integration.exactly_once import (
 )
 from tests.processes import Stack, end, until
 from tests.sites import DEMO
-from tests.slack_server import SlackServer
+from tests.slack_server import SlackServer, stack_env
 
 P0 = (EVENTS, 0)
 
