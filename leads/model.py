@@ -33,7 +33,10 @@ class ScoringRule:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scoring:
-    """A site's scoring. Without `half_life_ms` points never fade. `warm` and `high` start the intent bands."""
+    """A site's scoring. Without `half_life_ms` points never fade. `warm` and `high` start the intent bands.
+
+    The rules are also held by what makes them give points; `labels` names those that have a name for people.
+    """
 
     rules: tuple[ScoringRule, ...] = ()
     half_life_ms: int | None = None
@@ -42,3 +45,4 @@ class Scoring:
     by_event: Mapping[str, tuple[ScoringRule, ...]] = field(default_factory=dict)
     holding: tuple[ScoringRule, ...] = ()
     idle: tuple[ScoringRule, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)

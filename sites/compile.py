@@ -45,6 +45,7 @@ def compile_scoring(file: ScoringFile, rule_versions: Mapping[str, int], locale:
         by_event={name: tuple(rule for rule in rules if rule.on == name) for name in names},
         holding=tuple(rule for rule in rules if rule.on is None and rule.when is not None),
         idle=tuple(rule for rule in rules if rule.idle_event is not None),
+        labels={rule.id: rule.label for rule in rules if rule.label},
     )
 
 

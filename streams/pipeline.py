@@ -43,8 +43,9 @@ def step(profile: Profile | None, event: Event, now: int, site: Site) -> Outcome
     moment = min(now, max(event.at, profile.last_at if profile else 0))
     silent = scoring.silences(profile, event, site.scoring) if profile is not None else []
     folded = apply(profile, event, topic_of=site.topic_of, timezone=site.timezone)
-    scored, entries = _score(folded, event, moment, site, silent)
-    placed, facts = place(scored, moment, site)
+    facts = attributes_of(folded, now=moment, timezone=site.timezone)
+    scored, entries = _score(folded, event, facts, site, silent)
+    placed = _place(scored, facts, moment, site)
     alerts, alerted = fire(
         site.alerts,
         before=profile,
@@ -57,7 +58,7 @@ def step(profile: Profile | None, event: Event, now: int, site: Site) -> Outcome
         timezone=site.timezone.key,
         half_life_ms=site.scoring.half_life_ms,
         scored_at=moment,
-        rule_labels={rule.id: rule.label for rule in site.scoring.rules if rule.label},
+        rule_labels=site.scoring.labels,
         topic_labels=site.topic_labels,
     )
     after = replace(placed, alerted=alerted, entries=placed.entries + len(entries))
@@ -65,10 +66,9 @@ def step(profile: Profile | None, event: Event, now: int, site: Site) -> Outcome
 
 
 def _score(
-    profile: Profile, event: Event, now: int, site: Site, silent: list[Entry]
+    profile: Profile, event: Event, facts: dict[str, Any], site: Site, silent: list[Entry]
 ) -> tuple[Profile, list[Entry]]:
     rules, timezone = site.scoring, site.timezone
-    facts = attributes_of(profile, now=now, timezone=timezone)
     fired = scoring.reactions(profile, event, rules, facts, timezone)
     held = scoring.holds(profile, event, rules, facts)
     entries = [*silent, *fired, *held]
@@ -77,9 +77,15 @@ def _score(
 
 def place(profile: Profile, now: int, site: Site) -> tuple[Profile, dict[str, Any]]:
     """The profile with its score, intent and audiences as of `now`, and the attributes they follow from."""
+    facts = attributes_of(profile, now=now, timezone=site.timezone)
+    return _place(profile, facts, now, site), facts
+
+
+def _place(profile: Profile, facts: dict[str, Any], now: int, site: Site) -> Profile:
+    """As `place`, over attributes at hand, which are brought up to date: the score is all that can differ."""
     score = scoring.score_at(profile, now, site.scoring)
-    placed = replace(profile, score=score, intent=scoring.band(score, site.scoring))
-    facts = attributes_of(placed, now=now, timezone=site.timezone)
+    intent = scoring.band(score, site.scoring)
+    facts["score"], facts["intent"] = score, intent
     audiences = tuple(name for name, matches in site.audiences.items() if matches(facts))
     facts["audiences"] = list(audiences)
-    return replace(placed, audiences=audiences), facts
+    return replace(profile, score=score, intent=intent, audiences=audiences)
