@@ -17,6 +17,7 @@ from storage import keys
 from storage.profiles import Position
 from streams.effects import Command, effects
 from streams.recent import Recent, advance, needs_past
+from streams.topics import name_of
 
 TRIES = 3
 
@@ -56,9 +57,11 @@ class Processor:
         self._store, self._read_recent = store, read_recent
         self._sites, self._clock, self._epoch = sites, clock, epoch
 
-    async def process(self, key: bytes, value: bytes, *, partition: int, offset: int) -> None:
+    async def process(self, key: bytes | None, value: bytes | None, *, partition: int, offset: int) -> None:
         """Apply one message. Raises only what the store raises, never for what the message holds."""
-        name = key.decode()
+        name, value = name_of(key), value or b""
+        if name is None:
+            return self._bury("", _fingerprint(value), value, NotFound("the key names no site and visitor"))
         if not self._store.loaded(name):
             await self._store.load([name])
         position = Position(epoch=self._epoch, partition=partition, offset=offset)
@@ -67,7 +70,7 @@ class Processor:
         try:
             event = decode_event(value)
         except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-            return self._bury(name, f"undecodable:{blake2b(value, digest_size=8).hexdigest()}", value, error)
+            return self._bury(name, _fingerprint(value), value, error)
         recent = await self._past(name, event)
         # No await from here on: nothing may come between reading a profile and writing it.
         self._try(name, event, value, position, recent)
@@ -114,3 +117,7 @@ class Processor:
         }
         kept = ("HSET", keys.DEAD_LETTERS, f"{name}:{event_id}", msgspec.json.encode(letter))
         self._store.also(name, [kept], now=True)
+
+
+def _fingerprint(value: bytes) -> str:
+    return f"undecodable:{blake2b(value, digest_size=8).hexdigest()}"

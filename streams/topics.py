@@ -11,6 +11,16 @@ def event_key(site: str, visitor: str) -> str:
     return f"{site}:{visitor}"
 
 
+def name_of(key: bytes | None) -> str | None:
+    """The table's name for a message's key, None where the key is none of ours: anybody may write to a topic."""
+    try:
+        name = (key or b"").decode()
+    except UnicodeDecodeError:
+        return None
+    site, _, visitor = name.partition(":")
+    return name if site and visitor else None
+
+
 def partition_of(key: bytes, partitions: int) -> int:
     """Kafka's default partitioner: murmur2 with the sign bit masked, modulo the number of partitions."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions if partitions > 1 else 0

@@ -133,7 +133,7 @@ class Store(BaseStore[str, Any]):
             text = pack(*record).decode()
             writes.append(Write(key=key(name), base=base, record=text, effects=effects.get(name, [])))
         alone = [name for name in effects if name not in dirty]
-        return writes + [Write(key=key(name), base="", record="", effects=effects[name]) for name in alone]
+        return writes + [Write(key="", base="", record="", effects=effects[name]) for name in alone]
 
     @Service.task
     async def _flusher(self) -> None:

@@ -24,6 +24,7 @@ from storage import keys
 from storage.connect import connect
 from storage.lease import Lease
 from streams.plugins import log
+from streams.plugins.table_hooks import TableHooks
 from streams.topics import partition_of
 
 #: Messages one read brings at the most, per partition. What is read ahead is held in memory.
@@ -289,7 +290,7 @@ class Producer(base.Producer):
         """A stream exists from its first message on."""
 
 
-class Transport(base.Transport):
+class Transport(TableHooks, base.Transport):
     """Makes consumers and producers; holds what they share."""
 
     Consumer: ClassVar[type] = Consumer
@@ -304,21 +305,3 @@ class Transport(base.Transport):
         #: Its own connection: a blocking read would hold up everything else.
         self.blocking: Redis = connect(url, socket_timeout=None)
         self.lease = Lease(self.redis, key=keys.lease(self.app.conf.id), ttl_ms=LEASE_MS)
-
-    def on_fatal(self, error: BaseException) -> None:
-        """Nothing this process holds in memory may be written any more."""
-        getattr(self.app, "on_fatal", _raise)(error)
-
-    async def before_delivery(self, names: list[bytes]) -> None:
-        """Let the tables fetch what the messages of a batch will ask for, in one round trip."""
-        for table in self.app.tables.values():
-            await table.data.load(name.decode() for name in names)
-
-    async def before_commit(self) -> None:
-        """Write what the messages up to the commit have done."""
-        for table in self.app.tables.values():
-            await table.data.flush()
-
-
-def _raise(error: BaseException) -> None:
-    raise error

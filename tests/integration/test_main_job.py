@@ -232,16 +232,23 @@ async def test_global_privacy_control_stores_nothing(stack: Stack) -> None:
     assert await stack.redis.xlen("kz:t:events:0") == 0
 
 
-async def test_without_the_store_it_says_so_and_recovers(stack: Stack, own_valkey: Server) -> None:
+async def test_without_the_store_the_page_keeps_its_originals_and_nothing_is_lost(
+    stack: Stack, own_valkey: Server
+) -> None:
+    v = (await stack.beacon(hit("page")))["v"]
     own_valkey.stop()
-    body = json.dumps({"site": "demo", "events": [hit("page")]})
-    async with stack.http.post(f"{stack.base}/v1/beacon", data=body) as answer:
-        assert answer.status == 503
-        assert json.loads(await answer.text())["error"]["code"] == "unavailable"
+    away = await stack.beacon(hit("page", "/away"), v=v, slots=["hero"])
+    assert away == {"v": v, "decisions": {"hero": None}}
     async with stack.http.get(f"{stack.base}/readyz") as answer:
         assert answer.status == 503
     async with stack.http.get(f"{stack.base}/healthz") as answer:
         assert answer.status == 200
     own_valkey.start()
     await stack.ready()
-    await stack.beacon(hit("page"))
+    stack.kill_worker()
+    stack.start_worker()
+
+    async def counted() -> bool:
+        return (await stack.visitor(v)).get("page_count") == 2
+
+    await until(counted, 40)

@@ -182,3 +182,20 @@ async def test_logs_hold_no_personal_data(stack: Stack, own_valkey: Server) -> N
     for secret in ("secret-person", "Secret Person", "5555-0100", answer["v"], answer["v"].split(".")[1]):
         assert secret not in logged
     assert re.search(r"\b127\.0\.0\.1\b", logged) is None
+
+
+BAD_KEYS = [b"nocolon", b"\xff\xfe:x", b"", b":", b"demo:", b":v1"]
+
+
+async def test_a_message_under_a_bad_key_holds_up_nobody(stack: Stack) -> None:
+    for key in BAD_KEYS:
+        await stack.redis.xadd(keys.stream(EVENTS, 0), {b"k": key, b"v": b"{" + key}, id="0-*")
+    made = clickstream(events=300, visitors=20, seed=2)
+    await publish_all(stack.redis, made)
+    await drained(stack)
+    await assert_same(stack.redis, clean_run(made, await site_of(stack.redis)))
+    letters = await stack.admin("/v1/admin/dlq")
+    assert len(letters) == len(BAD_KEYS)
+    assert all("names no site and visitor" in letter["reason"] for letter in letters)
+    assert stack.worker is not None
+    assert stack.worker.poll() is None
