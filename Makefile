@@ -21,6 +21,7 @@ run: .venv/.run ## start everything, with the demo site; Ctrl-C stops it (PORT=8
 
 test: .venv/.dev ## set up what the tests need, then run every test
 	$(BIN)/python -m tests.install_browser
+	$(BIN)/python -m tests.kafka
 	$(BIN)/pytest
 
 check: .venv/.dev ## lint, format, types, import rules
@@ -34,6 +35,7 @@ bench: .venv/.dev ## benchmarks: a table, and JSON in benchmarks/
 
 soak: .venv/.dev ## the long run under load and faults
 	$(BIN)/python -m tests.install_browser
+	$(BIN)/python -m tests.kafka
 	$(BIN)/pytest -m soak
 
 lock: .venv/.dev ## resolve the dependencies anew into requirements*.lock

@@ -11,14 +11,13 @@ import structlog
 
 from sites.site import Site
 from storage import keys
-from storage.profiles import pack, unpack
-from streams.plugins import log as stream_log
+from storage.profiles import ProfileReader, pack, unpack
+from streams.backend import Backend
 from streams.plugins.store import Codec, Store
 from streams.plugins.table import Table, TableManager
-from streams.plugins.transport import Transport, broker_url
-from streams.plugins.writer import Writer
 from streams.processor import Processor
-from streams.topics import EVENTS, GROUP
+from streams.recent import Recent
+from streams.topics import GROUP
 
 log = structlog.get_logger()
 
@@ -34,41 +33,52 @@ class App(faust.App):
         log.error("worker stops", reason=f"{type(error).__name__}: {error}")
         os._exit(70)
 
+    async def crash(self, reason: BaseException) -> None:
+        """What Faust itself finds fatal is so for us: a half-alive worker holds work that it does not do."""
+        self.on_fatal(reason)
 
-def build_app(*, redis_url: str, sites: Callable[[], Mapping[str, Site]], clock: Callable[[], int]) -> App:
+
+def build_app(*, backend: Backend, sites: Callable[[], Mapping[str, Site]], clock: Callable[[], int]) -> App:
     """The app, wired. Start it with `streams.worker.run`."""
     app = App(
         GROUP,
-        broker=broker_url(redis_url),
+        broker=backend.broker,
         store="kizashi-redis://table",
         Table=Table,
         TableManager=TableManager,
         key_serializer="raw",
         value_serializer="raw",
-        topic_partitions=1,
+        topic_partitions=backend.partitions,
         table_standby_replicas=0,
         topic_disable_leader=True,
         broker_commit_interval=COMMIT_S,
         stream_buffer_maxsize=4096,
         web_enabled=False,
         autodiscover=False,
+        **backend.settings,
     )
-    events = app.topic(EVENTS, key_type=bytes, value_type=bytes, partitions=1)
-    profiles = app.Table("profiles", partitions=1)
-    transport = cast("Transport", app.transport)
+    events = app.topic(backend.topic, key_type=bytes, value_type=bytes, partitions=backend.partitions)
+    profiles = app.Table("profiles", partitions=backend.partitions)
+    transport = app.transport
     store = cast("Store", profiles.data)
     store.connect_to(
-        redis=transport.redis,
+        redis=backend.redis(transport),
         codec=Codec(key=lambda name: keys.profile(*name.split(":", 1)), pack=pack, unpack=unpack),
-        writer=Writer(redis=transport.redis, lease=transport.lease),
+        writer=backend.writer(transport),
         on_fatal=app.on_fatal,
     )
+
+    reader = ProfileReader(redis=backend.redis(transport))
+
+    async def read_recent(site: str, visitor: str) -> Recent:
+        base, past = await reader.recent(site, visitor)
+        return Recent(base=base, events=past)
 
     @app.agent(events, name="profile")
     async def profile(stream: Any) -> None:
         """Count each event into its visitor's profile."""
-        epoch = await stream_log.epoch_of(transport.redis, EVENTS)
-        processor = Processor(store=store, sites=sites, clock=clock, epoch=epoch)
+        epoch = await backend.epoch(transport)
+        processor = Processor(store=store, read_recent=read_recent, sites=sites, clock=clock, epoch=epoch)
         async for event in stream.events():
             message = event.message
             await processor.process(

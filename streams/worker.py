@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -14,11 +15,11 @@ from mode import Service
 from alerts.dispatch import Dispatcher
 from alerts.links import Links
 from alerts.sinks.choice import choose_sink
-from core.errors import SettingsError
 from sites.registry import Registry
 from storage.connect import connect
 from storage.logs import configure
 from streams.app import App, build_app
+from streams.backend import backend_for
 
 
 def now_ms() -> int:
@@ -57,11 +58,7 @@ def run(
     slack_webhook_url: str | None,
     slack_api_url: str | None,
 ) -> None:
-    """Work until SIGINT or SIGTERM. Raises SettingsError for a broker this version cannot use."""
-    if broker_url is not None:
-        raise SettingsError(
-            "KIZASHI_BROKER_URL: Kafka is not supported yet; leave it unset to use the store's streams"
-        )
+    """Work until SIGINT or SIGTERM. Raises StoreUnavailable where the broker stays away."""
     configure(process="worker")
     uvloop.install()
     redis = connect(redis_url)
@@ -69,7 +66,9 @@ def run(
     sink = choose_sink(bot_token=slack_bot_token, webhook_url=slack_webhook_url, api_url=slack_api_url)
     links = Links(public_url=public_url, secret_key=secret_key)
     dispatcher = Dispatcher(redis=redis, sink=sink, visitor_url=links, clock=now_ms)
-    app = build_app(redis_url=redis_url, sites=lambda: registry.sites, clock=now_ms)
+    backend = backend_for(redis_url=redis_url, broker_url=broker_url)
+    asyncio.run(backend.prepare())
+    app = build_app(backend=backend, sites=lambda: registry.sites, clock=now_ms)
     _worker(app, Companions(registry=registry, dispatcher=dispatcher)).execute_from_commandline()
 
 

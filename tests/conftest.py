@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,6 +13,8 @@ from redis.asyncio import Redis
 
 from storage.connect import connect
 from storage.embedded import Server
+from tests import backends
+from tests.kafka import Broker, Unavailable, fetch
 
 # A developer's own settings must not reach the processes that tests start.
 for _name in [name for name in os.environ if name.startswith("KIZASHI_")] + ["PORT"]:
@@ -44,6 +47,26 @@ async def redis(valkey: Server) -> AsyncIterator[Redis]:
 def redis_url(valkey: Server, redis: Redis) -> str:
     """The address of the run's Valkey, emptied first."""
     return valkey.url
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One real Kafka broker for the whole run. Without one the tests on Kafka are skipped, and fail in CI."""
+    try:
+        libs = fetch()
+    except Unavailable as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"NO KAFKA FOR THE TESTS: {reason}", pytrace=False)
+        pytest.skip(f"NO KAFKA FOR THE TESTS: {reason}")
+    with Broker(tmp_path_factory.mktemp("kafka"), libs=libs) as broker:
+        yield broker
+
+
+@pytest.fixture
+def kafka(kafka_broker: Broker) -> Broker:
+    """The run's Kafka broker, emptied first. A test that kills it starts it again."""
+    asyncio.run(backends.empty(kafka_broker))
+    return kafka_broker
 
 
 @pytest.fixture

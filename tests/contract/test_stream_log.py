@@ -1,4 +1,4 @@
-"""What every stream backend must do: contiguous offsets, reading on, fenced commits, trimming below them only."""
+"""Redis Streams beneath the transport: contiguous offsets, fenced commits, trimming below them only."""
 
 from __future__ import annotations
 
