@@ -24,9 +24,11 @@ from server.config import Settings
 from server.decisions import decisions
 from server.demo import add_demo
 from server.demo_reader import SiteDemoReader
+from server.drain import REQUESTS_S, add_drain, give_notice
 from server.errors import errors_as_json
 from server.metrics import Metrics
 from server.ops import add_ops
+from server.outage import SPOOL, PatientReader
 from server.preflight import preflight
 from server.request_log import request_log
 from server.tokens import Tokens
@@ -34,14 +36,17 @@ from server.visitor_page import add_visitor_page
 from sites.registry import Registry
 from storage.connect import connect
 from storage.logs import configure
-from storage.profiles import ProfileReader
-from streams.publisher import RedisPublisher
+from streams.backend import publisher_for
+from streams.spool import SpoolingPublisher
+from streams.spool_disk import MAX_BYTES, SpoolDisk
 
 DEMO = Path(__file__).parent.parent / "examples" / "demo"
 STORE_S = 5.0
-#: Idle connections are closed; aiohttp's own default is over an hour.
-KEEPALIVE_S = 30.0
-DRAIN_S = 15.0
+#: A connection that has not brought a whole request's head for so long is closed: idle ones, and those that
+#: drip their headers. aiohttp counts from the connection's start or its last answer, whatever bytes arrive.
+KEEPALIVE_S = 14.0
+#: After an answer that did not need the whole body, so long is read on before the connection is closed.
+LINGER_S = 3.0
 
 
 def now_ms() -> int:
@@ -49,8 +54,8 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def make_app(settings: Settings) -> web.Application:
-    """The application with its parts; connections are opened when it starts."""
+def make_app(settings: Settings, *, spool_bytes: int = MAX_BYTES) -> web.Application:
+    """The application with its parts; connections are opened when it starts. `spool_bytes` bounds the spool."""
     app = web.Application(
         middlewares=[request_log, errors_as_json, bearer_only], client_max_size=MAX_BODY + 1
     )
@@ -60,17 +65,25 @@ def make_app(settings: Settings) -> web.Application:
     app[state.TOKENS] = Tokens(secret_key=settings.secret_key or "")
     redis = connect(settings.store_url, socket_timeout=STORE_S)
     app[state.REDIS] = redis
-    app[state.PROFILES] = ProfileReader(redis=redis)
+    app[state.PROFILES] = PatientReader(redis=redis, clock=time.monotonic)
     app[state.LINKS] = Links(public_url=settings.public_url, secret_key=settings.secret_key or "")
     app[state.OUTBOX] = Outbox(redis, visitor_url=app[state.LINKS])
     app[state.REGISTRY] = Registry(redis)
-    app[state.PUBLISHER] = RedisPublisher(redis=redis)
+    app[SPOOL] = SpoolingPublisher(
+        inner=publisher_for(redis=redis, broker_url=settings.broker_url),
+        disk=SpoolDisk(settings.data_dir / "spool", max_bytes=spool_bytes),
+        clock=time.monotonic,
+        observe=app[state.METRICS].spooled,
+    )
+    app[state.METRICS].spool_bytes.set_function(lambda: app[SPOOL].size)
+    app[state.PUBLISHER] = app[SPOOL]
     app.cleanup_ctx.append(_parts)
     _routes(app)
     return app
 
 
 def _routes(app: web.Application) -> None:
+    add_drain(app)
     add_ops(app)
     app.router.add_post("/v1/beacon", beacon)
     app.router.add_post("/v1/decisions", decisions)
@@ -83,6 +96,7 @@ def _routes(app: web.Application) -> None:
 
 
 async def _parts(app: web.Application) -> AsyncIterator[None]:
+    await app[SPOOL].start()
     await app[state.REGISTRY].start()
     yield
     await app[state.REGISTRY].stop()
@@ -95,7 +109,11 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     runner = web.AppRunner(
-        make_app(settings), access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=DRAIN_S
+        make_app(settings),
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_S,
+        lingering_time=LINGER_S,
+        shutdown_timeout=REQUESTS_S,
     )
     await runner.setup()
     try:
@@ -107,6 +125,7 @@ async def _serve(settings: Settings) -> None:
                 f"PORT: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
             ) from None
         await stopping.wait()
+        await give_notice(runner)
     finally:
         await runner.cleanup()
 

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from core.errors import StoreUnavailable
 from core.events import Envelope, Event, RawEvent, Rejection, parse_event, parse_time
 from core.text import BadText, clean
-from server import state
+from server import outage, state
 from server.agents import device_type
 from server.body import MAX_EVENT, read_json
 from server.decide import MAX_SLOTS, ahead, decisions_for, wire
@@ -66,17 +67,22 @@ async def _answer(
         lang=lang,
     )
     events, rejected = parse_all(call.events, envelope)
-    count(app, events, rejected)
+    count(app, [], rejected)
     if rejected and not events:
         first = rejected[0]
         raise ApiError(400, first["code"], first["message"], field=first["field"], rejected=rejected)
-    stored = await app[state.PROFILES].get(site.id, visitor) if known else None
-    profile = ahead(stored, events, now, site)
+    # A new visitor has no profile to read; without events nothing else would tell that the store is away.
+    stored = await outage.read(app, site.id, visitor) if known or not events else outage.Known()
+    profile = ahead(stored.profile, events, now, site)
     decisions = decisions_for(profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang)
-    app[state.METRICS].decided(decisions)
     await app[state.PUBLISHER].publish(events)
+    count(app, events, [])
+    # Profiles lack what waits on disk: a visitor on a second visit would be taken for a new one.
+    originals = not stored.readable or app[outage.SPOOL].queueing
+    if not originals:
+        app[state.METRICS].decided(decisions)
     token = app[state.TOKENS].sign(visitor)
-    body: dict[str, Any] = {"v": token, "decisions": wire(decisions)}
+    body: dict[str, Any] = {"v": token, "decisions": dict.fromkeys(slots) if originals else wire(decisions)}
     if rejected:
         body["rejected"] = rejected
     response = json_response(body, headers=headers)
@@ -85,8 +91,10 @@ async def _answer(
 
 
 def site_of(app: web.Application, site_id: str) -> Site:
-    """The published site. Raises 404."""
+    """The published site. Raises 404, or StoreUnavailable while the sites have not been read yet."""
     site = app[state.REGISTRY].get(site_id)
+    if site is None and not app[state.REGISTRY].loaded:
+        raise StoreUnavailable("the published sites are not loaded yet")
     if site is None:
         raise ApiError(404, "unknown_site", "there is no such site", field="site")
     return site

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from core.text import BadText, clean
-from server import state
+from server import outage, state
 from server.body import read_json
 from server.collect import site_of
 from server.decide import MAX_SLOTS, decisions_for, wire
@@ -42,10 +42,13 @@ async def decisions(request: web.Request) -> web.Response:
     except BadText as bad:
         raise ApiError(400, "bad_value", str(bad), field=bad.field) from None
     visitor = app[state.TOKENS].visitor(ask.v)
-    profile = await app[state.PROFILES].get(site.id, visitor) if visitor else None
     visitor = visitor or app[state.TOKENS].new_visitor()
+    stored = await outage.read(app, site.id, visitor)
     found = decisions_for(
-        profile, visitor=visitor, slots=slots, now=app[state.CLOCK](), site=site, lang=lang, url=url
+        stored.profile, visitor=visitor, slots=slots, now=app[state.CLOCK](), site=site, lang=lang, url=url
     )
-    app[state.METRICS].decided(found)
-    return json_response({"v": app[state.TOKENS].sign(visitor), "decisions": wire(found)}, headers=headers)
+    originals = not stored.readable or app[outage.SPOOL].queueing
+    if not originals:
+        app[state.METRICS].decided(found)
+    answer = dict.fromkeys(slots) if originals else wire(found)
+    return json_response({"v": app[state.TOKENS].sign(visitor), "decisions": answer}, headers=headers)

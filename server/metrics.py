@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from personalization.decide import Decisions
 
@@ -37,6 +37,19 @@ class Metrics:
         self.beacon_seconds = Histogram(
             "kizashi_beacon_seconds", "Time to answer a beacon", buckets=_SECONDS, registry=self.registry
         )
+        self.spool_events = Counter(
+            "kizashi_spool_events_total",
+            "Events while the broker was away, by what became of them",
+            ["what"],
+            registry=self.registry,
+        )
+        self.spool_bytes = Gauge(
+            "kizashi_spool_bytes", "Bytes of events that wait on disk for the broker", registry=self.registry
+        )
+
+    def spooled(self, what: str, count: int) -> None:
+        """Count events that were `kept` on disk, `drained` to the stream, or `refused`."""
+        self.spool_events.labels(what).inc(count)
 
     def decided(self, decisions: Decisions) -> None:
         """Count what the slots of one call got."""

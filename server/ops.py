@@ -9,7 +9,9 @@ from redis.exceptions import RedisError
 
 import snippet
 from server import state
+from server.drain import DRAIN
 from server.errors import json_response
+from server.outage import SPOOL
 
 READY_S = 2.0
 
@@ -20,8 +22,10 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """It can do its job: the store answers, sites are loaded, it is not shutting down."""
-    problems = []
+    """It can do its job: the store answers, no event waits on disk, sites are loaded, it is not stopping."""
+    problems = request.app[SPOOL].problems()
+    if request.app[DRAIN].begun:
+        problems.append("this process is stopping")
     try:
         async with asyncio.timeout(READY_S):
             await request.app[state.REDIS].ping()

@@ -24,9 +24,9 @@ from core.errors import KizashiError, StoreUnavailable
 from storage import lifeline
 from storage.connect import connect
 
-#: With `everysec` a killed server loses nothing that it acknowledged (the kernel has it); only a power cut
-#: can cost the last second. `always` waits for the disk before each answer.
-APPENDFSYNC = "everysec"
+#: What is acknowledged is on disk. With `everysec` a killed server can lose acknowledged writes, not only by a
+#: power cut: while a slow fsync is under way it answers first and writes later.
+APPENDFSYNC = "always"
 
 #: A socket's path is limited to 104 bytes on macOS, 108 on Linux.
 LONGEST_SOCKET_PATH = 100

@@ -48,7 +48,10 @@ class RedisPublisher:
 
     async def _send_all(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting, []
+            # Whoever gave up waiting has kept the events elsewhere.
+            batch, self._waiting = [one for one in self._waiting if not one[1].done()], []
+            if not batch:
+                return
             try:
                 await log.append(
                     self._redis, EVENTS, [message for messages, _ in batch for message in messages]

@@ -1,0 +1,101 @@
+"""What a run leaves behind: rows, and the machine they were measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import redis
+
+FILE = Path(__file__).parent / "results.json"
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure. `family` groups rows; `value` is a median in `unit`.
+
+    `yardstick` names what was measured beside it, in turns, in the same run, `beside` is the yardstick's
+    median, and `ratio` the median of value / yardstick over the rounds, whose lowest and highest are in `spread`.
+    """
+
+    family: str
+    name: str
+    value: float
+    unit: str
+    yardstick: str | None = None
+    beside: float | None = None
+    ratio: float | None = None
+    spread: tuple[float, float] | None = None
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """What it ran on; nothing that names the machine."""
+
+    cores: int
+    memory_gb: int
+    system: str
+    processor: str
+    python: str
+    valkey: str
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """One run. `took_s` is how long it took."""
+
+    machine: Machine
+    took_s: int
+    rows: list[Row]
+
+
+def compared(
+    family: str, name: str, values: Sequence[float], unit: str, yardstick: str, beside: Sequence[float]
+) -> Row:
+    """A row beside its yardstick: `values` and `beside` are of the same rounds, in order."""
+    ratios = [value / other for value, other in zip(values, beside, strict=True)]
+    return Row(
+        family=family,
+        name=name,
+        value=_short(statistics.median(values)),
+        unit=unit,
+        yardstick=yardstick,
+        beside=_short(statistics.median(beside)),
+        ratio=_short(statistics.median(ratios)),
+        spread=(_short(min(ratios)), _short(max(ratios))),
+    )
+
+
+def single(family: str, name: str, value: float, unit: str) -> Row:
+    """A row that has no yardstick."""
+    return Row(family=family, name=name, value=_short(value), unit=unit)
+
+
+def _short(value: float) -> float:
+    """Three significant digits, or the whole number: more would be noise."""
+    return float(round(value)) if abs(value) >= 1_000 else float(f"{value:.3g}")
+
+
+def this_machine(store_url: str) -> Machine:
+    """The machine this runs on, with the store at `store_url`."""
+    with redis.Redis.from_url(store_url, decode_responses=True) as client:
+        server = client.info("server")
+    return Machine(
+        cores=len(os.sched_getaffinity(0)),
+        memory_gb=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        system=platform.system(),
+        processor=platform.machine(),
+        python=platform.python_version(),
+        valkey=str(server.get("valkey_version") or server["redis_version"]),
+    )
+
+
+def write(results: Results, path: Path = FILE) -> None:
+    """Write the JSON, readable and in a stable order."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+
+
+def read(path: Path = FILE) -> Results:
+    """Read the JSON back. Raises msgspec.ValidationError where its shape is another."""
+    return msgspec.json.decode(path.read_bytes(), type=Results)

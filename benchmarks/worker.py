@@ -1,0 +1,119 @@
+"""The stream worker: events a second and CPU an event on a backlog, beside a bare consumer of the same broker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from benchmarks.backends import Backend, preload
+from benchmarks.harness import Process, in_turns, until
+from benchmarks.results import Row, compared
+from core.events import Event
+from storage import keys
+from storage.connect import connect
+from tests.integration.exactly_once import clickstream
+
+ROUNDS = 3
+EVENTS, VISITORS = 50_000, 2_000
+BACKLOG, BACKLOG_VISITORS = 100_000, 10_000
+#: Visitors of one event each, before and behind the others: their records tell when a run begins and ends.
+FIRST, LAST = "first", "last"
+
+
+class Drained(NamedTuple):
+    """One backlog drained. `lag_s` is from the start of the process to the last event's record."""
+
+    cpu_us: float
+    per_s: float
+    lag_s: float
+
+
+def rows(backends: Sequence[Callable[[], AbstractContextManager[Backend]]]) -> list[Row]:
+    """Every row of this family, for each backend."""
+    found = []
+    for start in backends:
+        with start() as backend:
+            found += _throughput(backend) + _lag(backend)
+    return found
+
+
+def _throughput(backend: Backend) -> list[Row]:
+    events = _between(clickstream(events=EVENTS, visitors=VISITORS, seed=1))
+    worker, bare = _in_turns(backend, events, ROUNDS)
+    family, yardstick = f"The worker on {backend.name}", "a bare consumer loop"
+    size = f"{EVENTS:,} events, {VISITORS:,} visitors"
+    return [
+        compared(
+            family,
+            f"CPU of an event ({size})",
+            [one.cpu_us for one in worker],
+            "µs CPU",
+            yardstick,
+            [one.cpu_us for one in bare],
+        ),
+        compared(
+            family,
+            f"throughput ({size})",
+            [one.per_s for one in worker],
+            "events/s",
+            yardstick,
+            [one.per_s for one in bare],
+        ),
+    ]
+
+
+def _lag(backend: Backend) -> list[Row]:
+    events = _between(clickstream(events=BACKLOG, visitors=BACKLOG_VISITORS, seed=2))
+    worker, bare = _in_turns(backend, events, 1)
+    name = f"from its start to the end of a backlog of {BACKLOG:,} events, {BACKLOG_VISITORS:,} visitors"
+    return [
+        compared(
+            f"The worker on {backend.name}",
+            name,
+            [one.lag_s for one in worker],
+            "s",
+            "a bare consumer loop",
+            [one.lag_s for one in bare],
+        )
+    ]
+
+
+def _in_turns(backend: Backend, events: list[Event], rounds: int) -> tuple[list[Drained], list[Drained]]:
+    samples = in_turns(
+        {
+            "worker": lambda: asyncio.run(_drain(backend, backend.worker, events)),
+            "bare": lambda: asyncio.run(_drain(backend, backend.bare_consumer, events)),
+        },
+        rounds,
+    )
+    return samples["worker"], samples["bare"]
+
+
+def _between(events: list[Event]) -> list[Event]:
+    marks = [replace(events[0], id=name, visitor=name) for name in (FIRST, LAST)]
+    return [marks[0], *events, marks[1]]
+
+
+async def _drain(backend: Backend, start: Callable[[], Process], events: list[Event]) -> Drained:
+    await preload(backend, events)
+    async with connect(backend.store_url) as redis:
+
+        async def first() -> bool:
+            return bool(await redis.exists(keys.profile("demo", FIRST)))
+
+        async def last() -> bool:
+            return bool(await redis.exists(keys.profile("demo", LAST)))
+
+        started = time.perf_counter()
+        with start() as process:
+            await until(first, process)
+            began, cpu = time.perf_counter(), process.cpu_s()
+            await until(last, process)
+            ended, used = time.perf_counter(), process.cpu_s() - cpu
+    counted = len(events) - 2
+    return Drained(cpu_us=used * 1e6 / counted, per_s=counted / (ended - began), lag_s=ended - started)

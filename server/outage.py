@@ -1,0 +1,67 @@
+"""What the web process does while the store is away: it does not wait, and pages keep their originals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from core.errors import StoreUnavailable
+from core.profiles import Profile
+from server import state
+from storage.breaker import Breaker
+from storage.profiles import ProfileReader
+from streams.spool import SpoolingPublisher
+
+#: The longest that an answer waits for a profile; the snippet shows the original 300 ms after it asked.
+PATIENCE_S = 0.25
+
+SPOOL: web.AppKey[SpoolingPublisher] = web.AppKey("spool", SpoolingPublisher)
+
+log = structlog.get_logger()
+
+
+class PatientReader(ProfileReader):
+    """Reads profiles within `patience_s`, and while the store is away not at all. `clock`: monotonic seconds."""
+
+    def __init__(self, *, redis: Redis, clock: Callable[[], float], patience_s: float = PATIENCE_S) -> None:
+        super().__init__(redis=redis)
+        self._clock, self._patience_s, self._breaker = clock, patience_s, Breaker()
+
+    async def get(self, site: str, visitor: str) -> Profile | None:
+        """One visitor's profile, None where there is none. Raises StoreUnavailable."""
+        if not self._breaker.allows(self._clock()):
+            raise StoreUnavailable
+        try:
+            async with asyncio.timeout(self._patience_s):
+                profile = await super().get(site, visitor)
+        except (TimeoutError, RedisError, OSError) as error:
+            if not self._breaker.away:
+                log.error(
+                    "profiles cannot be read; pages keep their originals", reason=str(error) or "timeout"
+                )
+            self._breaker.failed(self._clock())
+            raise StoreUnavailable from error
+        self._breaker.succeeded()
+        return profile
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What is known of a visitor: the stored profile, and whether it could be read at all."""
+
+    profile: Profile | None = None
+    readable: bool = True
+
+
+async def read(app: web.Application, site: str, visitor: str) -> Known:
+    """The visitor as stored. Never raises: a profile that cannot be read is not a first visit."""
+    try:
+        return Known(profile=await app[state.PROFILES].get(site, visitor))
+    except (StoreUnavailable, ValueError):  # a damaged record cannot be read either
+        return Known(readable=False)
