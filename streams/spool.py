@@ -23,6 +23,9 @@ PATIENCE_S = 1.0
 REFUSAL_S = 10.0
 #: How often to look for what dead processes left.
 ADOPT_EVERY_S = 2.0
+#: When so few events are left on disk, new ones wait a moment instead of joining them: under load the spool would
+#: never be empty.
+FEW = 500
 #: The longest that `close` drains; what is left then waits for the next start.
 CLOSE_S = 3.0
 
@@ -62,6 +65,7 @@ class SpoolingPublisher:
         self._drainer: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._queueing = False
+        self._last_few: asyncio.Future[None] | None = None
         self._refused_at: float | None = None
 
     @property
@@ -90,7 +94,13 @@ class SpoolingPublisher:
 
     async def publish(self, events: Sequence[Event]) -> None:
         """Return once `events` are durable, in the stream or on disk. Raises StoreUnavailable."""
-        if not events or (not self._queueing and await self._try(events)):
+        if not events:
+            return
+        if self._last_few is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._patience_s):
+                    await asyncio.shield(self._last_few)
+        if not self._queueing and await self._try(events):
             return
         await self._keep(events)
 
@@ -173,13 +183,24 @@ class SpoolingPublisher:
         # Whatever it is, the events stay on disk and the drainer stays alive.
         except Exception as error:
             self._failed(error)
+            self._let_on()
             return False
         if payloads:
             self._breaker.succeeded()
             self._observe("drained", len(payloads))
         elif not self._pending and (self._committer is None or self._committer.done()):
             self._queueing = False
+        if not self._queueing:
+            self._let_on()
+        elif len(payloads) < FEW and self._last_few is None:
+            self._last_few = asyncio.get_running_loop().create_future()
         return True
+
+    def _let_on(self) -> None:
+        """Those who waited for the spool to be empty go on: to the broker, or to disk where it is away again."""
+        if self._last_few is not None:
+            self._last_few.set_result(None)
+            self._last_few = None
 
     def _on_disk(self, work: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
