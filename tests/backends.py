@@ -23,6 +23,8 @@ from tests.processes import until
 READ_S = 60.0
 #: Progress that cannot be told because the broker is away.
 UNKNOWN = -1
+#: Neither a number of events nor UNKNOWN: never equal to what is committed.
+NO_END = -2
 
 
 class Backend(Protocol):
@@ -127,10 +129,14 @@ class Kafka:
             return UNKNOWN
 
     async def end(self) -> int:
-        """How many events there are, over all partitions."""
-        async with AIOKafkaConsumer(bootstrap_servers=self._broker.address) as consumer:
-            tps = [TopicPartition(kafka_topic.TOPIC, number) for number in range(self.partitions)]
-            return sum((await consumer.end_offsets(tps)).values())
+        """How many events there are, over all partitions; NO_END while the broker cannot be asked."""
+        tps = [TopicPartition(kafka_topic.TOPIC, number) for number in range(self.partitions)]
+        address = self._broker.address
+        try:
+            async with AIOKafkaConsumer(bootstrap_servers=address, request_timeout_ms=5_000) as consumer:
+                return sum((await consumer.end_offsets(tps)).values())
+        except KafkaError:  # a topic made a moment ago is not known everywhere yet
+            return NO_END
 
     def away(self) -> None:
         """kill -9 the broker."""
