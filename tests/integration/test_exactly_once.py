@@ -22,7 +22,7 @@ from tests.processes import Stack, until
 from tests.sites import DEMO
 
 SIZES = [
-    pytest.param(12_000, 500, 4, id="short"),
+    pytest.param(8_000, 400, 3, id="short"),
     pytest.param(50_000, 2_000, 25, id="long", marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
 ]
 
