@@ -72,8 +72,12 @@ def test_a_second_server_on_the_same_directory_is_refused(own_valkey: Server) ->
 
 
 def test_the_lock_goes_with_the_server(own_valkey: Server) -> None:
+    with pytest.raises(KizashiError, match="already uses"):
+        lock(own_valkey.data_dir)
     own_valkey.kill()
-    os.close(lock(own_valkey.data_dir))
+    fd = lock(own_valkey.data_dir)
+    assert fd > 2
+    os.close(fd)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

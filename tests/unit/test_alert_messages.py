@@ -160,7 +160,10 @@ def test_a_bare_alert_is_still_a_valid_message() -> None:
         id="x", site="s", site_name="", rule="r", visitor="v", channel="#c", at=0, event="e", cause="c",
         timezone="No/Such", why="Something",
     )  # fmt: skip
-    check_blocks(slack_message(bare, visitor_url=visitor_url))
+    message = slack_message(bare, visitor_url=visitor_url)
+    check_blocks(message)
+    assert "Something" in message["text"]
+    assert message["metadata"]["event_payload"] == {"id": "x"}
 
 
 def test_a_possible_duplicate_says_so_everywhere() -> None:
