@@ -446,10 +446,12 @@ async def test_scripts_in_a_decision_do_not_run(page: Page, site: StubSite) -> N
 async def test_strict_content_security_policy(page: Page, site: StubSite) -> None:
     site.csp = "default-src 'self'; require-trusted-types-for 'script'; trusted-types kizashi"
     site.answer = lambda _: {"v": TOKEN, "decisions": {"hero": decision("<b>trusted</b>")}}
+    site.delay = None  # until told: a page view sent while the page is still parsed could be answered by now
     await stop_clock(page)
     await page.goto(site.url("/strict.html"))
     assert await visibility(page, "[data-kz-slot=hero]") == "hidden"
     await page.clock.run_for(1)
+    site.closing.set()
     await expect(page.locator("[data-kz-slot=hero] b")).to_be_visible()
 
 
