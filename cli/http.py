@@ -19,18 +19,23 @@ def local_url(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
-def get(settings: Settings, path: str, *, token: str | None = None) -> bytes:
-    """The body of a 2xx answer. Raises urllib's HTTPError or URLError."""
+def get(
+    settings: Settings, path: str, *, token: str | None = None, method: str = "GET", body: Any = None
+) -> bytes:
+    """The body of a 2xx answer. `body` is sent as JSON. Raises urllib's HTTPError or URLError."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     opener = build_opener(ProxyHandler({}))  # this machine is never reached through a proxy
-    with opener.open(Request(local_url(settings) + path, headers=headers), timeout=TIMEOUT_S) as answer:  # noqa: S310
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(local_url(settings) + path, data=data, headers=headers, method=method)  # noqa: S310
+    with opener.open(request, timeout=TIMEOUT_S) as answer:
         return bytes(answer.read())
 
 
-def admin(settings: Settings, path: str) -> Any:
+def admin(settings: Settings, path: str, *, method: str = "GET", body: Any = None) -> Any:
     """The parsed JSON at `/v1/admin` + `path`. Raises NotFound, or KizashiError saying what went wrong."""
     try:
-        return json.loads(get(settings, "/v1/admin" + path, token=ensure_secrets(settings).admin_token))
+        token = ensure_secrets(settings).admin_token
+        return json.loads(get(settings, "/v1/admin" + path, token=token, method=method, body=body))
     except HTTPError as error:
         detail = error.read(500).decode(errors="replace")
         raise (NotFound if error.code == 404 else KizashiError)(_message(detail, error.code)) from None

@@ -2,25 +2,33 @@
 
 What is not known is left out: conditions treat a missing attribute as null. Counts are ints, `*_s` are
 seconds, `days_since_*` whole days, `topics.<topic>` counts page views, `now.hour` is 0..23 and `now.weekday`
-0 (Monday) to 6 (Sunday), both in the site's zone.
+0 (Monday) to 6 (Sunday), both in the site's zone. `days_since_last` counts from the end of the last visit: during
+a visit, from the end of the one before. `account.people` and `account.topics.<topic>` count the people of the
+visitor's company in the last seven days.
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.accounts import account_of
+from core.interests import interests
 from core.profiles import PageVisit, Profile, Session, Source
+from core.sessions import IDLE_MS, day_number
 
 _DAY_MS = 86_400_000
 
 _NAMES = """
-    session_count page_count days_since_first days_since_last score intent audiences
+    session_count page_count days_since_first days_since_last score intent stage audiences top_topic
+    active_days.last_7 active_days.last_30
     utm.source utm.medium utm.campaign referrer.class referrer.host device.type country
     page.url page.path page.title page.topic page.engaged_s
-    session.page_count session.engaged_s session.landing_path account.domain now.hour now.weekday
+    session.page_count session.engaged_s session.landing_path now.hour now.weekday
+    account.domain account.name account.people account.score account.intent
 """
 #: Names that are there whatever the site tracks.
 NAMES = frozenset(_NAMES.split())
@@ -29,30 +37,23 @@ OPEN = ("traits", "topics", "events")
 _EVENT_FIELDS = ("count", "days_since")
 _OBJECTS = frozenset(name.split(".")[0] for name in NAMES if "." in name) | frozenset(OPEN)
 
-_FREE_MAIL = """
-    gmail.com googlemail.com outlook.com outlook.jp hotmail.com hotmail.co.jp live.com live.jp msn.com
-    yahoo.com yahoo.co.jp ymail.com ymail.ne.jp ybb.ne.jp icloud.com me.com mac.com aol.com aol.jp
-    proton.me protonmail.com pm.me gmx.com gmx.net gmx.de web.de mail.com zoho.com fastmail.com tutanota.com
-    yandex.ru yandex.com mail.ru qq.com 163.com 126.com foxmail.com naver.com daum.net hanmail.net
-    docomo.ne.jp ezweb.ne.jp au.com softbank.ne.jp i.softbank.jp vodafone.ne.jp ymobile.ne.jp y-mobile.ne.jp
-    willcom.com uqmobile.jp rakuten.jp goo.jp mail.goo.ne.jp excite.co.jp infoseek.jp nifty.com nifty.ne.jp
-    biglobe.ne.jp ocn.ne.jp so-net.ne.jp plala.or.jp dion.ne.jp auone-net.jp jcom.home.ne.jp jcom.zaq.ne.jp
-    hi-ho.ne.jp asahi-net.or.jp eonet.ne.jp commufa.jp odn.ne.jp dti.ne.jp wakwak.com
-"""
-#: Mail hosts anybody can have an address at: they say nothing about the visitor's company.
-FREE_MAIL = frozenset(_FREE_MAIL.split())
 
+def attributes(
+    profile: Profile, *, now: int, timezone: ZoneInfo, account: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The visitor's attributes at `now` (epoch ms): nested plain data that shares the profile's traits.
 
-def attributes(profile: Profile, *, now: int, timezone: ZoneInfo) -> dict[str, Any]:
-    """The visitor's attributes at `now` (epoch ms): nested plain data that shares the profile's traits."""
+    `account` is what the people of the visitor's company do, where that was asked for: `account.people`, ….
+    """
     local = datetime.fromtimestamp(now / 1000, timezone)
     found: dict[str, Any] = {
         "session_count": profile.session_count,
         "page_count": profile.page_count,
         "days_since_first": _days(profile.first_at, now),
-        "days_since_last": _days(profile.last_at, now),
+        "days_since_last": _days(_last_visit(profile, now), now),
         "score": profile.score,
         "intent": profile.intent,
+        "stage": stage_of(profile),
         "audiences": list(profile.audiences),
         "traits": profile.traits,
         "topics": {topic: stat.views for topic, stat in profile.topics.items()},
@@ -60,8 +61,13 @@ def attributes(profile: Profile, *, now: int, timezone: ZoneInfo) -> dict[str, A
             name: {"count": stat.count, "days_since": _days(stat.last_at, now)}
             for name, stat in profile.events.items()
         },
+        "active_days": _active_days(profile, now, timezone),
         "now": {"hour": local.hour, "weekday": local.weekday()},
     }
+    if profile.topics:
+        found["top_topic"] = interests(profile, now)[0][0]
+    if profile.country:
+        found["country"] = profile.country
     if profile.device:
         found["device"] = {"type": profile.device}
     if profile.page:
@@ -69,18 +75,28 @@ def attributes(profile: Profile, *, now: int, timezone: ZoneInfo) -> dict[str, A
     if profile.session:
         found["session"] = _session(profile.session)
         found |= _source(profile.session.source)
-    if domain := company_domain(profile.traits.get("email")):
-        found["account"] = {"domain": domain}
+    if company := account_of(profile):
+        named = {"name": company.name} | ({"domain": company.domain} if company.domain else {})
+        found["account"] = named | dict(account or {})
     return found
 
 
-def company_domain(email: object) -> str | None:
-    """The domain of a work address, lower case; None for a free-mail address or no address."""
-    if not isinstance(email, str):
-        return None
-    name, _, domain = email.strip().lower().rpartition("@")
-    usable = bool(name) and "." in domain and domain not in FREE_MAIL
-    return domain if usable else None
+def stage_of(profile: Profile) -> str:
+    """How far the visitor has come: `visitor`, `lead` (identified) or `mql` (past marketing's threshold)."""
+    return next((stage for stage in ("mql", "lead") if stage in profile.stages), "visitor")
+
+
+def _last_visit(profile: Profile, now: int) -> int:
+    """When the last visit ended; for somebody on their first, when it began."""
+    session = profile.session
+    if session is None or now - session.last_at > IDLE_MS:
+        return profile.last_at
+    return profile.sessions[-1].last_at if profile.sessions else now
+
+
+def _active_days(profile: Profile, now: int, timezone: ZoneInfo) -> dict[str, int]:
+    today = day_number(now, timezone)
+    return {f"last_{span}": sum(today - span < day <= today for day in profile.days) for span in (7, 30)}
 
 
 def known(path: str) -> bool:
@@ -92,6 +108,8 @@ def known(path: str) -> bool:
         return all(rest.split("."))
     if head == "topics":
         return bool(rest) and "." not in rest
+    if head == "account" and rest.startswith("topics."):
+        return "." not in rest.removeprefix("topics.") and rest != "topics."
     if head == "events":
         name, _, leaf = rest.partition(".")
         return bool(name) and (leaf in _EVENT_FIELDS or "." not in rest)

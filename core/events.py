@@ -12,11 +12,16 @@ import msgspec
 
 from core.text import BadText, clean, clean_data
 
-EventType = Literal["page", "track", "identify", "group", "engage"]
-TYPES = frozenset(get_args(EventType))
+#: What a client may send.
+WireType = Literal["page", "track", "identify", "group", "engage"]
+#: What the server adds: a timer that ran out, an operator's word on who somebody is, an erasure.
+OwnType = Literal["timer", "link", "unlink", "erase"]
+EventType = WireType | OwnType
+TYPES = frozenset(get_args(WireType))
+OWN_TYPES = frozenset(get_args(OwnType))
 
 #: Names that the other types own; a `track` may not take them.
-RESERVED_NAMES = frozenset({"page", "engage", "identify", "group", "alias"})
+RESERVED_NAMES = frozenset({"page", "engage", "identify", "group", "alias"}) | OWN_TYPES
 
 DAY_MS = 86_400_000
 MAX_ENGAGED_MS = DAY_MS
@@ -44,6 +49,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     props: dict[str, Any] = msgspec.field(default_factory=dict)
     device: str = ""
     lang: str = ""
+    #: ISO 3166-1 alpha-2 code and company domain, looked up from an address that is kept nowhere.
+    country: str = ""
+    company: str = ""
+    #: Brought in from elsewhere, after the fact: it counts, but tells nobody.
+    imported: bool = False
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +86,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: int | None = None
     device: str = ""
     lang: str = ""
+    country: str = ""
+    company: str = ""
+    imported: bool = False
 
 
 def parse_time(value: int | float | str | None) -> int | None:
@@ -143,6 +156,9 @@ def _event(raw: RawEvent, name: str, at: int, client_at: int | None, envelope: E
         props=props,
         device=envelope.device,
         lang=envelope.lang,
+        country=envelope.country,
+        company=envelope.company,
+        imported=envelope.imported,
     )
 
 

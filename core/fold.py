@@ -8,44 +8,136 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.events import DAY_MS, Event
+from core.accounts import host_like
+from core.events import DAY_MS, OWN_TYPES, Event
+from core.identity import identifiers, is_someone_else
+from core.interests import weight_after
 from core.order import tie
 from core.profiles import EventStat, PageVisit, Profile, Session, Source, TopicStat
-from core.sessions import IDLE_MS, begins_session, path_of, source_of
+from core.sessions import IDLE_MS, begins_session, day_number, path_of, source_of
 
 MAX_PAGES = 20
 MAX_SESSIONS = 5
 MAX_NAMES = 200
+MAX_MAILS = 5
+#: Local days that are remembered: today and 30 before it.
+DAYS = 30
 
 
 def apply(
     profile: Profile | None, event: Event, *, topic_of: Callable[[str], str], timezone: tzinfo
 ) -> Profile:
-    """The profile after `event`: sessions, pages, engaged time, topics, counts, traits. Not the score."""
-    folded = _in_session(profile or _newcomer(event), event, timezone)
+    """The profile after `event`: sessions, pages, engaged time, topics, counts, traits, who it is. Not the score.
+
+    An event that says the browser is somebody else's now gives that person's profile: see `begins_chapter`.
+    """
+    if profile is None or profile.is_tombstone or begins_chapter(profile, event):
+        profile = _newcomer(profile, event)
+    if event.type in OWN_TYPES:
+        return _operated(profile, event)
+    folded = _in_session(profile, event, timezone)
     if event.type == "page":
         folded = _page(folded, event, topic_of)
     elif event.type == "engage":
         folded = _engage(folded, event, topic_of)
     elif event.type == "identify":
-        folded = replace(folded, traits={**folded.traits, **event.props})
+        folded = _identified(folded, event)
     elif event.type == "group":
-        folded = replace(
-            folded, group=str(event.props.get("name") or event.props.get("groupId") or folded.group)
-        )
+        folded = _grouped(folded, event)
     return replace(
         folded,
         first_at=min(folded.first_at, event.at),
         last_at=max(folded.last_at, event.at),
-        last_key=tie(event) if event.at >= folded.last_at else folded.last_key,
+        last_key=_last_key(folded, event),
         events=_count(folded.events, event),
         seen=_remember(folded.seen, event),
+        days=_days(folded.days, day_number(event.at, timezone)),
         device=event.device or folded.device,
+        country=event.country or folded.country,
+        company=event.company or folded.company,
     )
 
 
-def _newcomer(event: Event) -> Profile:
-    return Profile(id=event.visitor, site=event.site, first_at=event.at, last_at=event.at)
+def begins_chapter(profile: Profile | None, event: Event) -> bool:
+    """Whether `event` says that another person than before uses this browser."""
+    if profile is None or profile.is_tombstone or event.type != "identify":
+        return False
+    return is_someone_else(profile, identifiers(event.site, event.props))
+
+
+def as_identified(profile: Profile | None, event: Event) -> Profile | None:
+    """The profile with what `event` says of who the visitor is, and nothing else of it."""
+    if event.type not in ("identify", "link", "unlink"):
+        return profile
+    if profile is None or profile.is_tombstone or begins_chapter(profile, event):
+        profile = _newcomer(profile, event)
+    return _identified(profile, event) if event.type == "identify" else _operated(profile, event)
+
+
+def _newcomer(before: Profile | None, event: Event) -> Profile:
+    """Nobody known yet. On a browser that was in use its duplicates, its recent events and its device go on."""
+    fresh = Profile(id=event.visitor, site=event.site, first_at=event.at, last_at=event.at)
+    if before is None:
+        return fresh
+    return replace(
+        fresh,
+        chapter=before.chapter if before.is_tombstone else before.chapter + 1,
+        erased_at=before.erased_at,
+        device=before.device,
+        country=before.country,
+        company=before.company,
+        seen=before.seen,
+        recent=before.recent,
+        recent_from=before.recent_from,
+        recent_base=before.recent_base,
+    )
+
+
+def _operated(profile: Profile, event: Event) -> Profile:
+    """What the server or an operator says, not the visitor: no activity."""
+    if event.type == "link":
+        profile = replace(profile, linked=str(event.props.get("lead", "")), apart=False)
+    elif event.type == "unlink":
+        profile = replace(profile, linked="", apart=not profile.linked)
+    return replace(
+        profile,
+        settled_at=max(profile.settled_at, event.at),
+        last_key=_last_key(profile, event),
+        seen=_remember(profile.seen, event),
+    )
+
+
+def _last_key(profile: Profile, event: Event) -> str:
+    return tie(event) if event.at >= max(profile.last_at, profile.settled_at) else profile.last_key
+
+
+def _identified(profile: Profile, event: Event) -> Profile:
+    said = identifiers(event.site, event.props)
+    mails = profile.mails
+    if said.mail and said.mail not in mails:
+        mails = tuple(sorted((*mails, said.mail)))[:MAX_MAILS]
+    known = bool(said.user or said.mail)
+    return replace(
+        profile,
+        traits={**profile.traits, **event.props},
+        user=said.user or profile.user,
+        mails=mails,
+        apart=profile.apart and not known,
+    )
+
+
+def _grouped(profile: Profile, event: Event) -> Profile:
+    said = event.props
+    name = said.get("name") or said.get("id") or said.get("groupId") or profile.group
+    host = host_like(said.get("domain") or said.get("website") or said.get("id"))
+    return replace(profile, group=str(name), group_domain=host or profile.group_domain)
+
+
+def _days(days: tuple[int, ...], today: int) -> tuple[int, ...]:
+    if days and days[-1] == today:
+        return days
+    kept = sorted({*days, today})
+    return tuple(day for day in kept if day >= kept[-1] - DAYS)
 
 
 def _in_session(profile: Profile, event: Event, timezone: tzinfo) -> Profile:
@@ -112,7 +204,10 @@ def _topic(
     return {
         **topics,
         topic: TopicStat(
-            views=old.views + views, engaged_ms=old.engaged_ms + engaged_ms, last_at=max(old.last_at, at)
+            views=old.views + views,
+            engaged_ms=old.engaged_ms + engaged_ms,
+            last_at=max(old.last_at, at),
+            weight=weight_after(old, at, views=views, engaged_ms=engaged_ms),
         ),
     }
 

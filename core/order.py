@@ -6,7 +6,10 @@ from core.events import Event
 from core.profiles import Profile
 
 #: Within one millisecond: first where the visitor is, then who they are, then what they do there.
-_RANK = {"page": "0", "identify": "1", "group": "2", "track": "3", "engage": "4"}
+_RANK = {
+    "page": "0", "identify": "1", "group": "2", "track": "3", "engage": "4",
+    "link": "5", "unlink": "6", "timer": "7", "erase": "8",
+}  # fmt: skip
 
 
 def tie(event: Event) -> str:
@@ -21,4 +24,4 @@ def order(event: Event) -> tuple[int, str]:
 
 def is_late(profile: Profile, event: Event) -> bool:
     """Whether `event` belongs before one that is already folded into `profile`."""
-    return order(event) < (profile.last_at, profile.last_key)
+    return order(event) < (max(profile.last_at, profile.settled_at), profile.last_key)

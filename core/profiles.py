@@ -53,6 +53,8 @@ class TopicStat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     views: int = 0
     engaged_ms: int = 0
     last_at: int = 0
+    #: The interest as of `last_at`: see `core.interests`.
+    weight: float = 0
 
 
 class EventStat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -87,6 +89,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
+class Episode(msgspec.Struct, frozen=True, kw_only=True):
+    """A buying episode: hot actions with no long silence between their alerts. See `alerts.episodes`."""
+
+    id: str
+    first_at: int
+    last_at: int
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One visitor of one site."""
 
@@ -111,18 +121,57 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alerted: dict[str, int] = msgspec.field(default_factory=dict)
     seen: dict[str, int] = msgspec.field(default_factory=dict)
     device: str = ""
+    #: ISO 3166-1 alpha-2 code, and the domain of the company whose network the visitor came from.
+    country: str = ""
+    company: str = ""
+    #: The domain of the group, where its traits name one.
+    group_domain: str = ""
+    #: Local days (proleptic ordinals) of the last 30 on which the visitor did something, oldest first.
+    days: tuple[int, ...] = ()
+    #: When the visitor became a `lead` and an `mql`.
+    stages: dict[str, int] = msgspec.field(default_factory=dict)
+    #: Who the visitor is: see `core.identity`. `linked` and `apart` are an operator's word.
+    user: str = ""
+    mails: tuple[str, ...] = ()
+    linked: str = ""
+    apart: bool = False
+    #: On a shared browser each person has a chapter of their own. This is the chapter's number.
+    chapter: int = 0
+    #: When this visitor was erased: what happened before is gone, and does not come back.
+    erased_at: int = 0
     #: How many entries the ledger has.
     entries: int = 0
     #: The event folded last in time, after those of the same millisecond: see `core.order`.
     last_key: str = ""
-    #: The recent events kept beside the profile, to fold again when a late one arrives: since when, how many.
+    #: When the last event was that the visitor did not make (a timer), where it is later than `last_at`.
+    settled_at: int = 0
+    #: The recent events kept beside the profile, to fold again when a late one arrives: since when, how many,
+    #: and whether there is a profile before them.
     recent_from: int = 0
     recent: int = 0
+    recent_base: bool = False
+    #: The buying episode that people were told of last.
+    episode: Episode | None = None
 
     @property
     def page(self) -> PageVisit | None:
         """The page the visitor is on: the latest page view."""
         return self.pages[-1] if self.pages else None
+
+    @property
+    def name(self) -> str:
+        """What the chapter's ledger is kept under: the visitor's id for the first."""
+        return f"{self.id}~{self.chapter}" if self.chapter else self.id
+
+    @property
+    def closed_name(self) -> str:
+        """What a chapter is kept under once somebody else uses the browser."""
+        return f"{self.id}~{self.chapter}"
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether nothing is left of the visitor but the time of its erasure."""
+        return bool(self.erased_at) and not self.events
 
 
 encode_profile = msgspec.json.Encoder().encode

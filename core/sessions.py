@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
 from core.events import Event
 from core.profiles import Session, Source
+from core.referrers import CLICK_IDS, referrer_class
 
 #: Minutes of silence that end a session: the field's standard (Google Analytics, Plausible, Matomo).
 IDLE_MS = 30 * 60_000
-
-_CLICK_IDS = ("gclid", "gbraid", "wbraid", "fbclid", "msclkid", "yclid", "ttclid", "li_fat_id", "twclid")
-
-_CLASSES: dict[str, tuple[str, ...]] = {
-    "search": ("google", "bing", "yahoo", "duckduckgo", "baidu", "yandex", "ecosia", "naver", "goo.ne.jp"),
-    "social": ("facebook", "instagram", "linkedin", "twitter", "x.com", "t.co", "youtube", "reddit",
-               "note.com", "hatena", "threads", "tiktok", "line.me"),
-    "ai": ("chatgpt", "openai", "perplexity", "claude.ai", "gemini.google", "copilot.microsoft"),
-    "mail": ("mail.google", "outlook.live", "outlook.office", "mail.yahoo"),
-}  # fmt: skip
-_ORDER = ("ai", "mail", "search", "social")
+_QUARTER_MS = 15 * 60_000
 
 
 def source_of(event: Event) -> Source:
     """The acquisition source that a page view's URL and referrer tell; empty strings for what they do not."""
     query = dict(parse_qsl(_query(event.url)))
-    click = next((name for name in _CLICK_IDS if query.get(name)), "")
+    click = next((name for name in CLICK_IDS if query.get(name)), "")
+    medium, source = query.get("utm_medium", "")[:100], query.get("utm_source", "")[:100]
     host = _host(event.ref)
     if host == _host(event.url):
         host = ""
     return Source(
-        utm_source=query.get("utm_source", "")[:100],
-        utm_medium=query.get("utm_medium", "")[:100],
+        utm_source=source,
+        utm_medium=medium,
         utm_campaign=query.get("utm_campaign", "")[:100],
         click_id=click,
         referrer_host=host,
-        referrer_class=_class(query.get("utm_medium", ""), click, host),
+        referrer_class=referrer_class(host=host, medium=medium, source=source, click_id=click),
     )
 
 
@@ -49,7 +42,7 @@ def begins_session(session: Session | None, event: Event, source: Source, timezo
     return (
         event.at - session.last_at > IDLE_MS
         or is_new_campaign(session.source, source)
-        or local_day(event.at, timezone) != local_day(session.last_at, timezone)
+        or day_number(event.at, timezone) != day_number(session.last_at, timezone)
     )
 
 
@@ -66,7 +59,19 @@ def is_new_campaign(old: Source, new: Source) -> bool:
 
 def local_day(at: int, timezone: tzinfo) -> str:
     """The ISO date at `at` (epoch ms) on the site's clock."""
-    return datetime.fromtimestamp(at / 1000, UTC).astimezone(timezone).date().isoformat()
+    return date.fromordinal(day_number(at, timezone)).isoformat()
+
+
+def day_number(at: int, timezone: tzinfo) -> int:
+    """The proleptic ordinal of the date at `at` (epoch ms) on the site's clock."""
+    return _day_of_quarter(at // _QUARTER_MS, timezone)
+
+
+@lru_cache(maxsize=4096)
+def _day_of_quarter(quarter: int, timezone: tzinfo) -> int:
+    """Zones differ from UTC by whole quarters of an hour, so no date changes within one."""
+    moment = datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, UTC)
+    return moment.astimezone(timezone).date().toordinal()
 
 
 def path_of(url: str) -> str:
@@ -89,13 +94,3 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def _class(medium: str, click: str, host: str) -> str:
-    if click or medium in {"cpc", "ppc", "paid", "display", "banner"}:
-        return "ad"
-    if medium in {"email", "mail", "newsletter"}:
-        return "mail"
-    if not host:
-        return "direct"
-    return next((kind for kind in _ORDER if any(part in host for part in _CLASSES[kind])), "referral")

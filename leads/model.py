@@ -29,6 +29,8 @@ class ScoringRule:
     once: Literal["session", "visitor", "day"] | None = None
     idle_event: str | None = None
     idle_ms: int = 0
+    #: What the rule's points may add up to at any moment; None: without limit.
+    most: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +44,8 @@ class Scoring:
     half_life_ms: int | None = None
     warm: float = 20
     high: float = 50
+    #: The score at which a lead becomes an MQL.
+    mql: float = 50
     by_event: Mapping[str, tuple[ScoringRule, ...]] = field(default_factory=dict)
     holding: tuple[ScoringRule, ...] = ()
     idle: tuple[ScoringRule, ...] = ()

@@ -43,6 +43,16 @@ def silences(profile: Profile, event: Event, scoring: Scoring) -> list[Entry]:
     return entries
 
 
+def next_silence(profile: Profile, scoring: Scoring) -> int | None:
+    """When (epoch ms) the next idle rule comes due if nothing happens until then; None where none will."""
+    due = []
+    for rule in scoring.idle:
+        since = _silent_since(profile, rule)
+        if profile.points.get(rule.id, Tally()).idle_from != since:
+            due.append(since + rule.idle_ms)
+    return min(due, default=None)
+
+
 def _silent_since(profile: Profile, rule: ScoringRule) -> int:
     stat = profile.events.get(rule.idle_event or "")
     return stat.last_at if stat else profile.first_at
@@ -52,11 +62,12 @@ def reactions(
     profile: Profile, event: Event, scoring: Scoring, attributes: Mapping[str, Any], timezone: tzinfo
 ) -> list[Entry]:
     """Entries for the `on` rules that `event` fires."""
-    return [
-        _entry(rule, rule.points, event.id, event.at)
+    fired = [
+        _entry(rule, _within(rule, profile, event.at, scoring), event.id, event.at)
         for rule in scoring.by_event.get(event.name, ())
         if _may_fire(rule, profile, event, timezone) and (rule.when is None or rule.when(attributes))
     ]
+    return [entry for entry in fired if entry.points]
 
 
 def holds(profile: Profile, event: Event, scoring: Scoring, attributes: Mapping[str, Any]) -> list[Entry]:
@@ -82,6 +93,15 @@ def _may_fire(rule: ScoringRule, profile: Profile, event: Event, timezone: tzinf
     if tally is None:
         return True
     return rule.once == "day" and tally.day != local_day(event.at, timezone)
+
+
+def _within(rule: ScoringRule, profile: Profile, at: int, scoring: Scoring) -> float:
+    """The rule's points, less what would take it over its maximum."""
+    tally = profile.points.get(rule.id)
+    if rule.most is None or tally is None:
+        return rule.points if rule.most is None else min(rule.points, rule.most)
+    left = rule.most - faded(tally.points, at - tally.as_of, scoring.half_life_ms)
+    return max(0.0, min(rule.points, left))
 
 
 def _entry(rule: ScoringRule, points: float, event: str, at: int) -> Entry:

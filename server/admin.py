@@ -8,13 +8,14 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from core.errors import NotFound
 from server import state
+from server.decide import wire
 from server.errors import ApiError, Handler, json_response
-from server.views import visitor_view
+from server.people import add_people
+from server.views import audience_views, visitor_view
+from server.whole import Whole, decided, whole
 from sites.registry import revisions
 from storage import keys
-from streams.pipeline import place
 
 MAX_ALERTS = 500
 
@@ -32,14 +33,15 @@ async def bearer_only(request: web.Request, handler: Handler) -> web.StreamRespo
 
 async def visitor_data(app: web.Application, site_id: str, visitor: str) -> dict[str, Any]:
     """One visitor's view, its score as of now. Raises NotFound."""
-    site = app[state.REGISTRY].get(site_id)
-    if site is None:
-        raise NotFound(f"there is no site {site_id!r}")
-    profile = await app[state.PROFILES].get(site_id, visitor)
-    if profile is None:
-        raise NotFound(f"site {site_id!r} has no visitor {visitor!r}")
-    placed, _ = place(profile, app[state.CLOCK](), site)
-    return visitor_view(placed, await app[state.PROFILES].ledger(site_id, visitor))
+    return await _view(app, await whole(app, site_id, visitor))
+
+
+async def _view(app: web.Application, seen: Whole) -> dict[str, Any]:
+    file = await app[state.FILES].get(seen.site)
+    return visitor_view(seen) | {
+        "audience_reasons": audience_views(seen, file),
+        "decisions": wire(decided(seen, seen.now)),
+    }
 
 
 async def visitor(request: web.Request) -> web.Response:
@@ -83,3 +85,4 @@ def add_admin(app: web.Application) -> None:
     app.router.add_get("/v1/admin/sites/{site}/visitors/{visitor}", visitor)
     app.router.add_get("/v1/admin/sites/{site}/alerts", alerts)
     app.router.add_get("/v1/admin/dlq", dead_letters)
+    add_people(app)

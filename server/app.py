@@ -26,16 +26,19 @@ from server.demo import add_demo
 from server.demo_reader import SiteDemoReader
 from server.drain import REQUESTS_S, add_drain, give_notice
 from server.errors import errors_as_json
+from server.geo import Places
 from server.metrics import Metrics
 from server.ops import add_ops
 from server.outage import SPOOL, PatientReader
 from server.preflight import preflight
 from server.request_log import request_log
+from server.site_files import SiteFiles
 from server.tokens import Tokens
 from server.visitor_page import add_visitor_page
 from sites.registry import Registry
 from storage.connect import connect
 from storage.logs import configure
+from streams.around import AroundReader
 from streams.backend import publisher_for
 from streams.spool import SpoolingPublisher
 from streams.spool_disk import MAX_BYTES, SpoolDisk
@@ -69,6 +72,9 @@ def make_app(settings: Settings, *, spool_bytes: int = MAX_BYTES) -> web.Applica
     app[state.LINKS] = Links(public_url=settings.public_url, secret_key=settings.secret_key or "")
     app[state.OUTBOX] = Outbox(redis, visitor_url=app[state.LINKS])
     app[state.REGISTRY] = Registry(redis)
+    app[state.AROUND] = AroundReader(redis=redis)
+    app[state.PLACES] = Places(country=settings.geoip_db, company=settings.company_db)
+    app[state.FILES] = SiteFiles(redis)
     app[SPOOL] = SpoolingPublisher(
         inner=publisher_for(redis=redis, broker_url=settings.broker_url),
         disk=SpoolDisk(settings.data_dir / "spool", max_bytes=spool_bytes),
@@ -98,7 +104,8 @@ def _routes(app: web.Application) -> None:
 async def _parts(app: web.Application) -> AsyncIterator[None]:
     await app[SPOOL].start()
     await app[state.REGISTRY].start()
-    yield
+    async with app[state.PLACES].watching():
+        yield
     await app[state.REGISTRY].stop()
     await app[state.PUBLISHER].close()
     await app[state.REDIS].aclose()

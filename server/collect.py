@@ -11,10 +11,12 @@ from core.errors import StoreUnavailable
 from core.events import Envelope, Event, RawEvent, Rejection, parse_event, parse_time
 from core.text import BadText, clean
 from server import outage, state
-from server.agents import device_type
+from server.agents import device_type, ignored
 from server.body import MAX_EVENT, read_json
+from server.client_ip import client_ip
 from server.decide import MAX_SLOTS, ahead, decisions_for, wire
 from server.errors import ApiError, json_response
+from server.geo import Place
 from server.origins import check_origin
 from server.tokens import COOKIE, COOKIE_LIFE_S
 from sites.site import Site
@@ -50,6 +52,10 @@ async def beacon(request: web.Request) -> web.Response:
         if request.headers.get("Sec-GPC") == "1":
             app[state.METRICS].ignored.labels("gpc").inc()
             return json_response({"v": "", "decisions": dict.fromkeys(slots)}, headers=headers)
+        agent = request.headers.get("User-Agent", "")
+        if ignored(agent, ignore_automation=app[state.SETTINGS].ignore_automation):
+            app[state.METRICS].ignored.labels("bot").inc()
+            return json_response({"v": "", "decisions": dict.fromkeys(slots)}, headers=headers)
         return await _answer(request, call, site, slots, lang, headers)
 
 
@@ -58,6 +64,7 @@ async def _answer(
 ) -> web.Response:
     app, now = request.app, request.app[state.CLOCK]()
     visitor, known = identify(request, call)
+    place = place_of(request)
     envelope = Envelope(
         site=site.id,
         visitor=visitor,
@@ -65,6 +72,8 @@ async def _answer(
         sent_at=parse_time(call.sentAt),
         device=device_type(request.headers.get("User-Agent", "")),
         lang=lang,
+        country=place.country,
+        company=place.company_domain,
     )
     events, rejected = parse_all(call.events, envelope)
     count(app, [], rejected)
@@ -74,7 +83,10 @@ async def _answer(
     # A new visitor has no profile to read; without events nothing else would tell that the store is away.
     stored = await outage.read(app, site.id, visitor) if known or not events else outage.Known()
     profile = ahead(stored.profile, events, now, site)
-    decisions = decisions_for(profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang)
+    around = await outage.around(app, profile, site)
+    decisions = decisions_for(
+        profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang, around=around
+    )
     await app[state.PUBLISHER].publish(events)
     count(app, events, [])
     # Profiles lack what waits on disk: a visitor on a second visit would be taken for a new one.
@@ -88,6 +100,16 @@ async def _answer(
     response = json_response(body, headers=headers)
     set_cookie(request, response, token)
     return response
+
+
+def place_of(request: web.Request) -> Place:
+    """Where the request came from. The address is looked up and forgotten."""
+    app = request.app
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    if not peer:
+        return Place()
+    forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+    return app[state.PLACES].look_up(client_ip(peer[0], forwarded, app[state.SETTINGS].trusted_proxies))
 
 
 def site_of(app: web.Application, site_id: str) -> Site:

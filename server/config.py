@@ -13,7 +13,24 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import SettingsError
-from server.values import BotToken, BrokerUrl, Directory, Host, HttpUrl, LongToken, PublicUrl, StoreUrl, Token
+from server.values import (
+    AllowList,
+    BotToken,
+    BrokerUrl,
+    Directory,
+    Host,
+    HttpUrl,
+    LongToken,
+    MailUrl,
+    MaxMindFile,
+    Networks,
+    PublicUrl,
+    ReceiverUrl,
+    StoreUrl,
+    Switch,
+    Token,
+    WebhookSecret,
+)
 from storage import embedded
 from storage.secret_files import read_or_create
 
@@ -121,6 +138,49 @@ class Settings(BaseModel):
             secret=True,
         ),
     ] = Field(None, repr=False)
+    ignore_automation: Annotated[
+        Switch, Env(name="KIZASHI_IGNORE_AUTOMATION", default="false", allowed="true or false")
+    ] = False
+    trusted_proxies: Annotated[
+        Networks,
+        Env(
+            name="KIZASHI_TRUSTED_PROXIES",
+            allowed="networks and IP addresses, with commas: 10.0.0.0/8,192.0.2.1",
+        ),
+    ] = ()
+    geoip_db: Annotated[
+        MaxMindFile | None, Env(name="KIZASHI_GEOIP_DB", allowed="a MaxMind-format file (.mmdb)")
+    ] = None
+    company_db: Annotated[
+        MaxMindFile | None, Env(name="KIZASHI_COMPANY_DB", allowed="a MaxMind-format file (.mmdb)")
+    ] = None
+    outgoing_allow: Annotated[
+        AllowList | None,
+        Env(
+            name="KIZASHI_OUTGOING_ALLOW",
+            allowed="networks, addresses and host names with commas between, each with :port or without",
+        ),
+    ] = None
+    webhook_url: Annotated[
+        ReceiverUrl | None,
+        Env(
+            name="KIZASHI_WEBHOOK_URL",
+            allowed="an https:// URL outside internal networks, or one that KIZASHI_OUTGOING_ALLOW allows",
+            secret=True,
+        ),
+    ] = Field(None, repr=False)
+    webhook_secret: Annotated[
+        WebhookSecret | None,
+        Env(name="KIZASHI_WEBHOOK_SECRET", allowed="whsec_…, or two with a comma between", secret=True),
+    ] = Field(None, repr=False)
+    smtp_url: Annotated[
+        MailUrl | None,
+        Env(
+            name="KIZASHI_SMTP_URL",
+            allowed="smtp://user:password@host:587?from=…&to=… or smtps://…",
+            secret=True,
+        ),
+    ] = Field(None, repr=False)
 
     @property
     def store_url(self) -> str:
@@ -145,11 +205,21 @@ def from_env(environ: Mapping[str, str]) -> Settings:
     _refuse_unknown(environ, {env.name for env in known.values()})
     given = {field: environ[env.name] for field, env in known.items() if environ.get(env.name)}
     try:
-        return Settings.model_validate(given)
+        settings = Settings.model_validate(given)
     except ValidationError as mistakes:
         error = mistakes.errors(include_url=False, include_input=False)[0]
         field = str(error["loc"][0])
         raise SettingsError(_explain(known[field], given.get(field, ""), error)) from None
+    _refuse_unsigned(settings)
+    return settings
+
+
+def _refuse_unsigned(settings: Settings) -> None:
+    if bool(settings.webhook_url) != bool(settings.webhook_secret):
+        missing = "KIZASHI_WEBHOOK_SECRET" if settings.webhook_url else "KIZASHI_WEBHOOK_URL"
+        raise SettingsError(
+            f"{missing}: is missing; KIZASHI_WEBHOOK_URL and KIZASHI_WEBHOOK_SECRET go together"
+        )
 
 
 def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:

@@ -10,7 +10,7 @@ from core.profiles import Profile
 from core.sessions import path_of
 from personalization.decide import Decisions, decide
 from sites.site import Site
-from streams.pipeline import place, step
+from streams.pipeline import ALONE, Around, share, step
 
 #: Slots a page may ask for in one call.
 MAX_SLOTS = 50
@@ -32,10 +32,15 @@ def decisions_for(
     site: Site,
     lang: str,
     url: str = "",
+    around: Around = ALONE,
 ) -> Decisions:
-    """What fills the slots for a visitor with this profile; None: nobody we know, so a first visit."""
-    known = profile or Profile(id=visitor, site=site.id, first_at=now, last_at=now, session_count=1)
-    placed, facts = place(known, now, site)
+    """What fills the slots for a visitor with this profile; None: nobody we know, so a first visit.
+
+    What the person did on other visitors counts as well.
+    """
+    nobody = profile is None or profile.is_tombstone
+    newcomer = Profile(id=visitor, site=site.id, first_at=now, last_at=now, session_count=1)
+    placed, facts = share(newcomer if nobody or profile is None else profile, now, site, around)
     if url:
         facts = {**facts, "page": {**facts.get("page", {}), **_page(url, site)}}
     return decide(

@@ -44,8 +44,16 @@ async def decisions(request: web.Request) -> web.Response:
     visitor = app[state.TOKENS].visitor(ask.v)
     visitor = visitor or app[state.TOKENS].new_visitor()
     stored = await outage.read(app, site.id, visitor)
+    around = await outage.around(app, stored.profile, site)
     found = decisions_for(
-        stored.profile, visitor=visitor, slots=slots, now=app[state.CLOCK](), site=site, lang=lang, url=url
+        stored.profile,
+        visitor=visitor,
+        slots=slots,
+        now=app[state.CLOCK](),
+        site=site,
+        lang=lang,
+        url=url,
+        around=around,
     )
     originals = not stored.readable or app[outage.SPOOL].queueing
     if not originals:

@@ -14,8 +14,10 @@ from redis.exceptions import RedisError
 from core.errors import StoreUnavailable
 from core.profiles import Profile
 from server import state
+from sites.site import Site
 from storage.breaker import Breaker
 from storage.profiles import ProfileReader
+from streams.pipeline import ALONE, Around
 from streams.spool import SpoolingPublisher
 
 #: The longest that an answer waits for a profile; the snippet shows the original 300 ms after it asked.
@@ -65,3 +67,14 @@ async def read(app: web.Application, site: str, visitor: str) -> Known:
         return Known(profile=await app[state.PROFILES].get(site, visitor))
     except (StoreUnavailable, ValueError):  # a damaged record cannot be read either
         return Known(readable=False)
+
+
+async def around(app: web.Application, profile: Profile | None, site: Site) -> Around:
+    """What is around a visitor. Never raises and never late: what is not known in time is left out."""
+    if profile is None:
+        return ALONE
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await app[state.AROUND].read(profile, site)
+    except (TimeoutError, RedisError, OSError, ValueError):
+        return ALONE

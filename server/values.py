@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+
+from alerts.sinks.mail_server import parse_mail_url
+from alerts.sinks.signature import parse_secrets
+from core.addresses import check_url, parse_allowed
+from server.client_ip import Network, networks
+from server.geo import checked_database
 
 
 def _url(*schemes: str) -> AfterValidator:
@@ -70,6 +77,28 @@ def _host(value: str) -> str:
     return value
 
 
+def _switch(value: object) -> bool:
+    if value not in ("true", "false", True, False):
+        raise ValueError("is neither true nor false")
+    return value in ("true", True)
+
+
+def _readable(parse: Callable[[str], object]) -> AfterValidator:
+    """Text that `parse` accepts, kept as text."""
+
+    def check(value: str) -> str:
+        parse(value)
+        return value
+
+    return AfterValidator(check)
+
+
+def _receiver(value: str, checked: ValidationInfo) -> str:
+    if problem := check_url(value, allowed=parse_allowed(checked.data.get("outgoing_allow") or "")):
+        raise ValueError(problem)
+    return value
+
+
 def _absolute(value: Path) -> Path:
     if "\0" in str(value):
         raise ValueError("holds a NUL character")
@@ -85,3 +114,10 @@ LongToken = Annotated[Token, AfterValidator(_long_token)]
 BotToken = Annotated[Token, AfterValidator(_bot_token)]
 Host = Annotated[str, AfterValidator(_host)]
 Directory = Annotated[Path, AfterValidator(_absolute)]
+MaxMindFile = Annotated[Directory, AfterValidator(checked_database)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(networks)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
+AllowList = Annotated[str, _readable(parse_allowed)]
+WebhookSecret = Annotated[str, _readable(parse_secrets)]
+MailUrl = Annotated[str, _readable(parse_mail_url)]
+ReceiverUrl = Annotated[str, AfterValidator(_receiver)]

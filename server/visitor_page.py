@@ -18,18 +18,13 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from alerts.points import shown_score
-from core.errors import KizashiError, NotFound, StoreUnavailable
+from core.errors import NotFound, StoreUnavailable
 from server import sse, state
-from server.decide import decisions_for
 from server.visitor_seen import Seen
-from server.visitor_slots import slots_of
 from server.visitor_views import view, who
 from server.visitor_words import CLOSED, LANGS, texts
-from sites.check import read_data
-from sites.model import SiteFile
-from sites.revisions import read_revisions
+from server.whole import decided, whole
 from sites.site import Site
-from streams.pipeline import place
 
 HERE = Path(__file__).parent
 #: A site's alerts that are looked through for this visitor's.
@@ -83,8 +78,6 @@ class VisitorPage:
     heartbeat_s: float = 15.0
     lifetime_s: float = 3600.0
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    #: site -> its revision and that revision's file, read once
-    files: dict[str, tuple[int, SiteFile | None]] = field(default_factory=dict)
 
     async def stop(self, _app: web.Application) -> None:
         """End the open event streams, so that shutting down does not wait for browsers."""
@@ -135,40 +128,20 @@ class VisitorPage:
     async def _see(self, request: web.Request) -> Seen:
         """Raises NotFound, StoreUnavailable and redis.RedisError."""
         app, name, visitor = request.app, request.match_info["site"], request.match_info["visitor"]
-        site = app[state.REGISTRY].get(name)
-        if site is None:
-            raise NotFound if app[state.REGISTRY].loaded else StoreUnavailable
-        profile = await app[state.PROFILES].get(name, visitor)
-        if profile is None:
-            raise NotFound
+        seen = await whole(app, name, visitor)
         now = app[state.CLOCK]()
-        placed, facts = place(profile, now, site)
         recent = await app[state.OUTBOX].recent(name, ALERTS_READ)
         return Seen(
-            site=site,
-            profile=placed,
-            facts=facts,
-            ledger=await app[state.PROFILES].ledger(name, visitor),
-            decisions=decisions_for(
-                profile, visitor=visitor, slots=slots_of(site), now=now, site=site, lang=site.locale
-            ),
-            alerts=[alert for alert in recent if alert["visitor"] == visitor],
-            file=await self._file(app, site),
-            lang=language(request, site),
+            site=seen.site,
+            profile=seen.profile,
+            facts=seen.facts,
+            ledger=seen.ledger,
+            decisions=decided(seen, now),
+            alerts=[alert for alert in recent if alert["visitor"] in seen.visitors],
+            file=await app[state.FILES].get(seen.site),
+            lang=language(request, seen.site),
             now=now,
         )
-
-    async def _file(self, app: web.Application, site: Site) -> SiteFile | None:
-        """The site's file as the current revision has it; None where this version cannot read it."""
-        number, known = self.files.get(site.id, (0, None))
-        if number != site.revision:
-            try:
-                revision = (await read_revisions(app[state.REDIS], [(site.id, site.revision)]))[0]
-                known = read_data(revision.data)
-            except KizashiError:
-                known = None
-            self.files[site.id] = (site.revision, known)
-        return known
 
     def _panel(self, seen: Seen) -> str:
         return self._render("_visitor.html", seen, v=view(seen))

@@ -13,6 +13,8 @@ SITES_CHANGED = "kz:sites:changed"
 OUTBOX = "kz:outbox"
 #: string, the fencing token of the process that sends alerts. Seconds.
 DISPATCH_LEASE = "kz:outbox:lease"
+#: sorted set "site:visitor" -> when (ms) an idle rule of that visitor comes due. Entries go when it has.
+TIMERS = "kz:timers"
 #: hash event id -> JSON of an event whose processing failed three times, with the reason. Until replayed.
 DEAD_LETTERS = "kz:dlq"
 
@@ -40,6 +42,25 @@ def recent(site: str, visitor: str) -> str:
 def base(site: str, visitor: str) -> str:
     """string: JSON profile before the first of the recent events; absent for a new visitor. Life: 75 h."""
     return f"kz:b:{site}:{visitor}"
+
+
+def person(site: str, identifier: str) -> str:
+    """hash visitor -> JSON of what ties it to a lead: the visitors known by one user id or e-mail address
+    (as a digest). Each field is written by its visitor's worker. Life: 400 days after the last session began.
+    """
+    return f"kz:i:{site}:{identifier}"
+
+
+def account(site: str, digest: str) -> str:
+    """hash visitor -> JSON facts (lead, score, topics): the visitors of one company, by the digest of its name.
+    Each field is written by its visitor's worker. Life: 100 days.
+    """
+    return f"kz:a:{site}:{digest}"
+
+
+def alerts_of(site: str, visitor: str) -> str:
+    """set of the ids of one visitor's alerts. Life: 90 days."""
+    return f"kz:va:{site}:{visitor}"
 
 
 def alert(alert_id: str) -> str:

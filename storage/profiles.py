@@ -43,6 +43,11 @@ def pack(position: Position, profile: Profile) -> bytes:
     return head(position).encode() + b"\n" + encode_profile(profile)
 
 
+def pack_closed(profile: Profile) -> bytes:
+    """The record of a chapter that ended: it follows no stream any more."""
+    return b"- 0 0\n" + encode_profile(profile)
+
+
 def unpack(record: bytes) -> tuple[Position, Profile]:
     """A stored record. Raises ValueError (msgspec.DecodeError among them) where it is damaged."""
     first, _, body = record.partition(b"\n")
@@ -59,7 +64,8 @@ class ProfileReader:
     async def get(self, site: str, visitor: str) -> Profile | None:
         """One visitor's profile, None where there is none."""
         record: Any = await self._redis.get(keys.profile(site, visitor))
-        return unpack(record)[1] if record else None
+        profile = unpack(record)[1] if record else None
+        return None if profile is None or profile.is_tombstone else profile
 
     async def recent(self, site: str, visitor: str) -> tuple[Profile | None, tuple[Event, ...]]:
         """A visitor's recent events, in order of arrival, and the profile before them."""

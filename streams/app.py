@@ -11,12 +11,12 @@ import structlog
 
 from sites.site import Site
 from storage import keys
-from storage.profiles import ProfileReader, pack, unpack
+from storage.profiles import pack, unpack
 from streams.backend import Backend
 from streams.plugins.store import Codec, Store
 from streams.plugins.table import Table, TableManager
 from streams.processor import Processor
-from streams.recent import Recent
+from streams.reader import StoreReader
 from streams.topics import GROUP
 
 log = structlog.get_logger()
@@ -68,17 +68,13 @@ def build_app(*, backend: Backend, sites: Callable[[], Mapping[str, Site]], cloc
         on_fatal=app.on_fatal,
     )
 
-    reader = ProfileReader(redis=backend.redis(transport))
-
-    async def read_recent(site: str, visitor: str) -> Recent:
-        base, past = await reader.recent(site, visitor)
-        return Recent(base=base, events=past)
+    reader = StoreReader(redis=backend.redis(transport))
 
     @app.agent(events, name="profile")
     async def profile(stream: Any) -> None:
         """Count each event into its visitor's profile."""
         epoch = await backend.epoch(transport)
-        processor = Processor(store=store, read_recent=read_recent, sites=sites, clock=clock, epoch=epoch)
+        processor = Processor(store=store, reader=reader, sites=sites, clock=clock, epoch=epoch)
         async for event in stream.events():
             message = event.message
             await processor.process(

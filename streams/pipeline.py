@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -10,11 +11,42 @@ from msgspec.structs import replace
 from alerts.model import Alert
 from alerts.rules import fire
 from core.attributes import attributes as attributes_of
-from core.events import Event
-from core.fold import apply
+from core.attributes import stage_of
+from core.events import DAY_MS, OWN_TYPES, Event
+from core.fold import apply, begins_chapter
 from core.profiles import Entry, Profile
 from leads import scoring
+from leads.accounts import Facts, facts_of, picture
+from leads.people import combine
+from leads.stages import advanced
 from sites.site import Site
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Around:
+    """What is known around a visitor: the same person's other visitors, and the other visitors of the company.
+
+    `lead` is the person ("": nobody known). Empty for whoever came alone.
+    """
+
+    lead: str = ""
+    peers: tuple[Profile, ...] = ()
+    colleagues: Mapping[str, Facts] = field(default_factory=dict)
+
+
+ALONE = Around()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Closed:
+    """A chapter that ended because somebody else uses the browser now, and what its ledger gets.
+
+    `ledger_from` as in `Outcome`.
+    """
+
+    profile: Profile
+    entries: tuple[Entry, ...] = ()
+    ledger_from: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,34 +54,117 @@ class Outcome:
     """The profile after the event, the ledger entries and alerts it caused, and why nothing changed if so.
 
     `entries` are appended to the ledger; where a late event made the recent past new, they replace what stands
-    from index `ledger_from` on.
+    from index `ledger_from` on. `closed` are the chapters that ended.
     """
 
     profile: Profile
     entries: tuple[Entry, ...] = ()
     ledger_from: int | None = None
     alerts: tuple[Alert, ...] = ()
-    reason: Literal["applied", "duplicate"] = "applied"
+    closed: tuple[Closed, ...] = ()
+    reason: Literal["applied", "duplicate", "erased"] = "applied"
 
 
-def step(profile: Profile | None, event: Event, now: int, site: Site) -> Outcome:
+def step(profile: Profile | None, event: Event, now: int, site: Site, around: Around = ALONE) -> Outcome:
     """Fold `event` into `profile` (None: a new visitor) by the rules of `site`. `now` is epoch milliseconds.
 
     Rules see the world as of the event, not as of `now`: folding the same events again gives the same profile,
-    whenever that is. An event id seen in the last 24 hours changes nothing.
+    whenever that is. An event id seen in the last 24 hours changes nothing, nor does one from before an erasure.
     """
     if profile is not None and event.id in profile.seen:
         return Outcome(profile=profile, reason="duplicate")
-    moment = min(now, max(event.at, profile.last_at if profile else 0))
-    silent = scoring.silences(profile, event, site.scoring) if profile is not None else []
+    if profile is not None and event.at <= profile.erased_at:
+        return Outcome(profile=profile, reason="erased")
+    if profile is not None and event.imported and event.at < profile.last_at - DAY_MS:
+        return Outcome(profile=profile, reason="duplicate")  # whether it is one cannot be told any more
+    if event.type == "erase":
+        return _erased(profile, event)
+    anew = begins_chapter(profile, event)
+    before = None if anew or (profile and profile.is_tombstone) else profile
+    moment = min(now, max(event.at, before.last_at if before else 0))
+    silent = scoring.silences(before, event, site.scoring) if before is not None else []
     folded = apply(profile, event, topic_of=site.topic_of, timezone=site.timezone)
-    facts = attributes_of(folded, now=moment, timezone=site.timezone)
+    facts = attributes_of(
+        folded, now=moment, timezone=site.timezone, account=_account(folded, moment, site, around)
+    )
     scored, entries = _score(folded, event, facts, site, silent)
-    placed = _place(scored, facts, moment, site)
+    staged = _stage(scored, event, moment, site, around)
+    placed = _place(staged, facts, moment, site)
+    shared, facts = share(placed, moment, site, around, facts)
+    told, alerted = _alerts(before, shared, event, facts, moment, site, around)
+    closed = (Closed(profile=profile),) if anew and profile is not None else ()
+    after = replace(placed, alerted={**placed.alerted, **alerted}, entries=placed.entries + len(entries))
+    return Outcome(profile=after, entries=tuple(entries), alerts=told, closed=closed)
+
+
+def share(
+    profile: Profile, now: int, site: Site, around: Around, facts: dict[str, Any] | None = None
+) -> tuple[Profile, dict[str, Any]]:
+    """The profile that the person's visitors share, as of `now`, and its attributes. `facts` are the profile's
+    own where they are at hand; alone they are what is shared.
+    """
+    if not around.peers:
+        return (profile, facts) if facts is not None else place(profile, now, site, around)
+    return place(combine(profile, around.peers, site.scoring), now, site, around)
+
+
+def place(profile: Profile, now: int, site: Site, around: Around = ALONE) -> tuple[Profile, dict[str, Any]]:
+    """The profile with its score, intent and audiences as of `now`, and the attributes they follow from."""
+    account = _account(profile, now, site, around)
+    facts = attributes_of(profile, now=now, timezone=site.timezone, account=account)
+    return _place(profile, facts, now, site), facts
+
+
+def _score(
+    profile: Profile, event: Event, facts: dict[str, Any], site: Site, silent: list[Entry]
+) -> tuple[Profile, list[Entry]]:
+    rules, timezone = site.scoring, site.timezone
+    own = event.type in OWN_TYPES
+    fired = [] if own else scoring.reactions(profile, event, rules, facts, timezone)
+    held = scoring.holds(profile, event, rules, facts)
+    entries = [*silent, *fired, *held]
+    return (scoring.add(profile, entries, rules, timezone) if entries else profile), entries
+
+
+def _stage(profile: Profile, event: Event, moment: int, site: Site, around: Around) -> Profile:
+    score = scoring.score_at(combine(profile, around.peers, site.scoring), moment, site.scoring)
+    return replace(profile, stages=advanced(profile, score=score, threshold=site.scoring.mql, at=event.at))
+
+
+def _place(profile: Profile, facts: dict[str, Any], now: int, site: Site) -> Profile:
+    """As `place`, over attributes at hand, brought up to date: only score and stage can differ."""
+    score = scoring.score_at(profile, now, site.scoring)
+    intent = scoring.band(score, site.scoring)
+    facts["score"], facts["intent"], facts["stage"] = score, intent, stage_of(profile)
+    audiences = tuple(name for name, matches in site.audiences.items() if matches(facts))
+    facts["audiences"] = list(audiences)
+    return replace(profile, score=score, intent=intent, audiences=audiences)
+
+
+def _account(profile: Profile, now: int, site: Site, around: Around) -> dict[str, Any] | None:
+    """The company's picture, with this visitor in it: made only where the site's conditions ask for it."""
+    if not site.asks_account:
+        return None
+    everyone = {**around.colleagues, profile.id: facts_of(profile, around.lead)}
+    return picture(everyone, now=now, scoring=site.scoring)
+
+
+def _alerts(
+    before: Profile | None,
+    after: Profile,
+    event: Event,
+    facts: dict[str, Any],
+    moment: int,
+    site: Site,
+    around: Around,
+) -> tuple[tuple[Alert, ...], dict[str, int]]:
+    """The alerts, and when which rule has spoken because of this event. What is imported tells nobody."""
+    if event.imported:
+        return (), {}
     alerts, alerted = fire(
         site.alerts,
-        before=profile,
-        after=placed,
+        before=share(before, moment, site, around)[0] if before and around.peers else before,
+        after=after,
         event=event,
         attributes=facts,
         site=site.id,
@@ -61,31 +176,19 @@ def step(profile: Profile | None, event: Event, now: int, site: Site) -> Outcome
         rule_labels=site.scoring.labels,
         topic_labels=site.topic_labels,
     )
-    after = replace(placed, alerted=alerted, entries=placed.entries + len(entries))
-    return Outcome(profile=after, entries=tuple(entries), alerts=tuple(alerts))
+    return tuple(alerts), {rule: at for rule, at in alerted.items() if after.alerted.get(rule) != at}
 
 
-def _score(
-    profile: Profile, event: Event, facts: dict[str, Any], site: Site, silent: list[Entry]
-) -> tuple[Profile, list[Entry]]:
-    rules, timezone = site.scoring, site.timezone
-    fired = scoring.reactions(profile, event, rules, facts, timezone)
-    held = scoring.holds(profile, event, rules, facts)
-    entries = [*silent, *fired, *held]
-    return (scoring.add(profile, entries, rules, timezone) if entries else profile), entries
-
-
-def place(profile: Profile, now: int, site: Site) -> tuple[Profile, dict[str, Any]]:
-    """The profile with its score, intent and audiences as of `now`, and the attributes they follow from."""
-    facts = attributes_of(profile, now=now, timezone=site.timezone)
-    return _place(profile, facts, now, site), facts
-
-
-def _place(profile: Profile, facts: dict[str, Any], now: int, site: Site) -> Profile:
-    """As `place`, over attributes at hand, which are brought up to date: the score is all that can differ."""
-    score = scoring.score_at(profile, now, site.scoring)
-    intent = scoring.band(score, site.scoring)
-    facts["score"], facts["intent"] = score, intent
-    audiences = tuple(name for name, matches in site.audiences.items() if matches(facts))
-    facts["audiences"] = list(audiences)
-    return replace(profile, score=score, intent=intent, audiences=audiences)
+def _erased(profile: Profile | None, event: Event) -> Outcome:
+    """Nothing but the time of the erasure is kept. `props.chapter` may name a chapter that ended: then that goes
+    alone.
+    """
+    if profile is not None and event.props.get("chapter", profile.chapter) != profile.chapter:
+        return Outcome(
+            profile=replace(profile, erased_at=event.at, recent=0, recent_from=0, recent_base=False)
+        )
+    gone = Profile(
+        id=event.visitor, site=event.site, first_at=event.at, last_at=event.at, erased_at=event.at,
+        chapter=profile.chapter if profile else 0,
+    )  # fmt: skip
+    return Outcome(profile=gone)

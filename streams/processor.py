@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -11,11 +12,14 @@ import structlog
 
 from core.errors import NotFound
 from core.events import Event, decode_event
+from core.fold import as_identified
 from core.profiles import Profile
 from sites.site import Site
 from storage import keys
 from storage.profiles import Position
 from streams.effects import Command, effects
+from streams.erasure import Remains, erase_commands
+from streams.pipeline import ALONE, Around
 from streams.recent import Recent, advance, needs_past
 from streams.topics import name_of
 
@@ -38,8 +42,31 @@ class ProfileStore(Protocol):
     def also(self, name: str, effects: list[Command], *, now: bool = False) -> None: ...
 
 
-#: Reads the recent events of (site, visitor).
-ReadRecent = Callable[[str, str], Any]
+class Reader(Protocol):
+    """What the processor reads beside the profile."""
+
+    async def recent(self, site: str, visitor: str) -> Recent:
+        """A visitor's recent events."""
+        ...
+
+    async def around(
+        self, profile: Profile | None, site: Site, at_hand: Callable[[str], Profile | None]
+    ) -> Around:
+        """What is known around a visitor."""
+        ...
+
+    async def remains(self, profile: Profile | None, event: Event) -> Remains:
+        """What an erasure takes with it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """What was read for one event before it is applied."""
+
+    recent: Recent | None = None
+    around: Around = ALONE
+    remains: Remains | None = None
 
 
 class Processor:
@@ -49,12 +76,12 @@ class Processor:
         self,
         *,
         store: ProfileStore,
-        read_recent: ReadRecent,
+        reader: Reader,
         sites: Callable[[], Mapping[str, Site]],
         clock: Callable[[], int],
         epoch: str,
     ) -> None:
-        self._store, self._read_recent = store, read_recent
+        self._store, self._reader = store, reader
         self._sites, self._clock, self._epoch = sites, clock, epoch
 
     async def process(self, key: bytes | None, value: bytes | None, *, partition: int, offset: int) -> None:
@@ -71,40 +98,57 @@ class Processor:
             event = decode_event(value)
         except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
             return self._bury(name, _fingerprint(value), value, error)
-        recent = await self._past(name, event)
+        context = await self._context(name, event)
         # No await from here on: nothing may come between reading a profile and writing it.
-        self._try(name, event, value, position, recent)
+        self._try(name, event, value, position, context)
+
+    async def _context(self, name: str, event: Event) -> Context:
+        before, site = self._store.get(name), self._sites().get(event.site)
+        if site is None:
+            return Context()
+        remains = await self._reader.remains(before, event) if event.type == "erase" else None
+        around = await self._reader.around(
+            as_identified(before, event), site, lambda other: self._at_hand(site.id, other)
+        )
+        context = Context(around=around, remains=remains, recent=await self._past(name, event))
+        if not self._store.loaded(name):
+            await self._store.load([name])
+        return context
+
+    def _at_hand(self, site: str, visitor: str) -> Profile | None:
+        name = f"{site}:{visitor}"
+        return self._store.get(name) if self._store.loaded(name) else None
 
     async def _past(self, name: str, event: Event) -> Recent | None:
         """The recent events, where folding `event` takes them: read back after everything is written."""
         if not needs_past(self._store.get(name), event):
             return None
         await self._store.flush()
-        recent = await self._read_recent(event.site, event.visitor)
-        if not self._store.loaded(name):
-            await self._store.load([name])
-        return recent if isinstance(recent, Recent) else None
+        return await self._reader.recent(event.site, event.visitor)
 
-    def _try(self, name: str, event: Event, value: bytes, position: Position, recent: Recent | None) -> None:
+    def _try(self, name: str, event: Event, value: bytes, position: Position, context: Context) -> None:
         for attempt in range(1, TRIES + 1):
             try:
-                return self._apply(name, event, value, position, recent)
+                return self._apply(name, event, value, position, context)
             except Exception as error:
                 if attempt == TRIES:
                     self._bury(name, event.id, value, error)
 
-    def _apply(
-        self, name: str, event: Event, value: bytes, position: Position, recent: Recent | None
-    ) -> None:
+    def _apply(self, name: str, event: Event, value: bytes, position: Position, context: Context) -> None:
         site = self._sites().get(event.site)
         if site is None:
             raise NotFound(f"site {event.site!r} is not published")
         before: Profile | None = self._store.get(name)
-        folded = advance(before, event, self._clock(), site, recent)
+        around = context.around
+        folded = advance(before, event, self._clock(), site, context.recent, around)
         outcome = folded.outcome
-        if outcome.reason == "applied":
-            commands = effects(event, value, folded)
-            self._store.put(name, outcome.profile, position, commands, now=bool(outcome.alerts))
+        if outcome.reason != "applied":
+            return
+        commands = effects(event, value, before, folded, site=site, lead=around.lead)
+        if context.remains is not None:
+            commands += erase_commands(event, context.remains)
+        urgent = bool(outcome.alerts) or context.remains is not None
+        self._store.put(name, outcome.profile, position, commands, now=urgent)
 
     def _bury(self, name: str, event_id: str, value: bytes, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"

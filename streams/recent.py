@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from typing import Literal
 
 from msgspec.structs import replace
@@ -17,14 +18,14 @@ from core.events import DAY_MS, Event
 from core.order import is_late, order
 from core.profiles import Entry, Profile
 from sites.site import Site
-from streams.pipeline import Outcome, step
+from streams.pipeline import ALONE, Around, Closed, Outcome, step
 
 #: Recent events are thinned out when they reach back further than this, to the last 24 hours.
 THIN_AFTER_MS = 2 * DAY_MS
 #: More recent events than this are not kept: folding them again would take too long. Nobody reads so fast.
 MAX_RECENT = 1_000
 
-Keep = Literal["append", "restart", "rewrite", "full"]
+Keep = Literal["append", "restart", "rewrite", "full", "forget"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,92 +39,117 @@ class Recent:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Folded:
     """An outcome, and what to do with the recent events: append this one; begin anew with `base` before it;
-    write `recent` in place of all; or nothing, because there are too many.
+    write `recent` in place of all; nothing, because there are too many; or forget them with the visitor.
+
+    `told` are the chapters that had ended within the recent events before this one came.
     """
 
     outcome: Outcome
     keep: Keep
     recent: Recent | None = None
+    told: tuple[Closed, ...] = ()
 
 
 def needs_past(profile: Profile | None, event: Event) -> bool:
     """Whether folding `event` takes the recent events: it is late, or they reach back too far."""
-    if profile is None or event.id in profile.seen or _begins(profile, event) or profile.recent >= MAX_RECENT:
+    if profile is None or event.id in profile.seen or event.at <= profile.erased_at or event.type == "erase":
+        return False
+    if _begins(profile, event) or profile.recent >= MAX_RECENT:
         return False
     return is_late(profile, event) or event.at - profile.recent_from > THIN_AFTER_MS
 
 
-def advance(profile: Profile | None, event: Event, now: int, site: Site, recent: Recent | None) -> Folded:
+def advance(
+    profile: Profile | None, event: Event, now: int, site: Site, recent: Recent | None, around: Around = ALONE
+) -> Folded:
     """What `event` does to a visitor. `recent` is wanted where `needs_past` says so; where it was lost the
     event is folded last.
     """
     if profile is not None and recent is not None and _whole(profile, recent):
-        return refold(profile, recent, event, now, site)
-    return fold(profile, event, now, site, anew=recent is not None)
+        return refold(profile, recent, event, now, site, around)
+    return fold(profile, event, now, site, around, anew=recent is not None)
 
 
-def fold(profile: Profile | None, event: Event, now: int, site: Site, *, anew: bool = False) -> Folded:
+def fold(
+    profile: Profile | None,
+    event: Event,
+    now: int,
+    site: Site,
+    around: Around = ALONE,
+    *,
+    anew: bool = False,
+) -> Folded:
     """Fold an event that comes after all others (or too late, or among too many, to be put in its place).
     `anew`: begin the recent events with it.
     """
-    outcome = step(profile, event, now, site)
-    if outcome.reason == "duplicate":
+    outcome = step(profile, event, now, site, around)
+    if outcome.reason != "applied":
         return Folded(outcome=outcome, keep="full")
+    if event.type == "erase":
+        return Folded(outcome=outcome, keep="forget")
     if profile is None or anew or _begins(profile, event):
-        started = replace(outcome.profile, recent_from=event.at, recent=1)
-        recent = Recent(base=profile, events=(event,))
-        return Folded(outcome=_with(outcome, started), keep="restart", recent=recent)
+        base = None if profile is None or profile.is_tombstone else profile
+        started = replace(outcome.profile, recent_from=event.at, recent=1, recent_base=base is not None)
+        recent = Recent(base=base, events=(event,))
+        return Folded(outcome=replaced(outcome, profile=started), keep="restart", recent=recent)
     if profile.recent >= MAX_RECENT:
         return Folded(outcome=outcome, keep="full")
     counted = replace(outcome.profile, recent=profile.recent + 1)
-    return Folded(outcome=_with(outcome, counted), keep="append")
+    return Folded(outcome=replaced(outcome, profile=counted), keep="append")
 
 
-def refold(profile: Profile, recent: Recent, event: Event, now: int, site: Site) -> Folded:
+def refold(
+    profile: Profile, recent: Recent, event: Event, now: int, site: Site, around: Around = ALONE
+) -> Folded:
     """Fold the recent events again, `event` among them. Alerts are those that the profile has not told."""
     past = sorted(recent.events, key=order)
-    base, kept = _thinned(recent.base, past, event.received_at - DAY_MS, now, site)
-    told = _run(base, kept, now, site)
-    again = _run(base, sorted((*kept, event), key=order), now, site)
+    base, kept = _thinned(recent.base, past, event.received_at - DAY_MS, now, site, around)
+    told = _run(base, kept, now, site, around)
+    again = _run(base, sorted((*kept, event), key=order), now, site, around)
     anew = replace(
-        again.profile, seen=_union(profile, again.profile), recent_from=min(e.at for e in (*kept, event)),
-        recent=len(kept) + 1,
+        again.profile, seen=_union(profile, again.profile),
+        recent_from=min(e.at for e in (*kept, event)), recent=len(kept) + 1, recent_base=base is not None,
+        erased_at=profile.erased_at,
     )  # fmt: skip
-    outcome = Outcome(
-        profile=anew,
-        entries=again.entries,
-        ledger_from=base.entries if base else 0,
-        alerts=tuple(_untold(again.alerts, told.alerts, profile, site)),
+    alerts = tuple(_untold(again.alerts, told.alerts, profile, site))
+    return Folded(
+        outcome=replaced(again, profile=anew, alerts=alerts),
+        keep="rewrite",
+        recent=Recent(base=base, events=(*kept, event)),
+        told=told.closed,
     )
-    return Folded(outcome=outcome, keep="rewrite", recent=Recent(base=base, events=(*kept, event)))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Run:
-    profile: Profile
-    entries: tuple[Entry, ...]
-    alerts: tuple[Alert, ...]
-
-
-def _run(base: Profile | None, events: Sequence[Event], now: int, site: Site) -> _Run:
-    profile, entries, alerts = base, list[Entry](), list[Alert]()
+def _run(base: Profile | None, events: Sequence[Event], now: int, site: Site, around: Around) -> Outcome:
+    """All of `events` folded after `base`, as one outcome: the entries of each chapter are with the chapter."""
+    profile, entries, alerts, closed = base, list[Entry](), list[Alert](), list[Closed]()
+    ledger_from = base.entries if base else 0
     for event in events:
-        outcome = step(profile, event, now, site)
+        outcome = step(profile, event, now, site, around)
+        for chapter in outcome.closed:
+            closed.append(Closed(profile=chapter.profile, entries=tuple(entries), ledger_from=ledger_from))
+            entries, ledger_from = [], 0
         profile = outcome.profile
         entries += outcome.entries
         alerts += outcome.alerts
     assert profile is not None
-    return _Run(profile=profile, entries=tuple(entries), alerts=tuple(alerts))
+    return Outcome(
+        profile=profile,
+        entries=tuple(entries),
+        ledger_from=ledger_from,
+        alerts=tuple(alerts),
+        closed=tuple(closed),
+    )
 
 
 def _thinned(
-    base: Profile | None, past: Sequence[Event], horizon: int, now: int, site: Site
+    base: Profile | None, past: Sequence[Event], horizon: int, now: int, site: Site, around: Around
 ) -> tuple[Profile | None, list[Event]]:
     """The base moved up to `horizon` where the recent events reach back further than needed."""
     if not past or horizon - past[0].at < THIN_AFTER_MS - DAY_MS:
         return base, list(past)
     old = [event for event in past if event.at < horizon]
-    moved = _run(base, old, now, site).profile
+    moved = _run(base, old, now, site, around).profile
     return replace(moved, recent=0, recent_from=0), [event for event in past if event.at >= horizon]
 
 
@@ -153,9 +179,4 @@ def _begins(profile: Profile, event: Event) -> bool:
 
 def _whole(profile: Profile, recent: Recent) -> bool:
     """Whether nothing of the recent past was lost."""
-    from_the_start = profile.first_at == profile.recent_from
-    return len(recent.events) == profile.recent and (recent.base is not None or from_the_start)
-
-
-def _with(outcome: Outcome, profile: Profile) -> Outcome:
-    return Outcome(profile=profile, entries=outcome.entries, alerts=outcome.alerts, reason=outcome.reason)
+    return len(recent.events) == profile.recent and (recent.base is not None) == profile.recent_base

@@ -19,7 +19,8 @@ from sites.registry import Registry
 from storage.connect import connect
 from storage.logs import configure
 from streams.app import App, build_app
-from streams.backend import backend_for
+from streams.backend import Backend, backend_for, publisher_for
+from streams.timers import Timers
 
 
 def now_ms() -> int:
@@ -28,11 +29,11 @@ def now_ms() -> int:
 
 
 class Companions(Service):
-    """What runs beside the agent: the registry, loaded before the first event, and the dispatcher."""
+    """What runs beside the agent: the registry, loaded before the first event, the dispatcher, the timers."""
 
-    def __init__(self, *, registry: Registry, dispatcher: Dispatcher, **kwargs: Any) -> None:
+    def __init__(self, *, registry: Registry, dispatcher: Dispatcher, timers: Timers, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._registry, self._dispatcher = registry, dispatcher
+        self._registry, self._dispatcher, self._timers = registry, dispatcher, timers
 
     async def on_start(self) -> None:
         """Load the sites."""
@@ -41,6 +42,10 @@ class Companions(Service):
     @Service.task
     async def _dispatch(self) -> None:
         await self._dispatcher.run()
+
+    @Service.task
+    async def _tick(self) -> None:
+        await self._timers.run()
 
     async def on_stop(self) -> None:
         """Stop sending; what is not sent stays in the outbox."""
@@ -57,8 +62,12 @@ def run(
     slack_bot_token: str | None,
     slack_webhook_url: str | None,
     slack_api_url: str | None,
+    backend: Backend | None = None,
 ) -> None:
-    """Work until SIGINT or SIGTERM. Raises StoreUnavailable where the broker stays away."""
+    """Work until SIGINT or SIGTERM. Raises StoreUnavailable where the broker stays away.
+
+    `backend` is that of the two URLs unless given.
+    """
     configure(process="worker")
     uvloop.install()
     redis = connect(redis_url)
@@ -66,10 +75,14 @@ def run(
     sink = choose_sink(bot_token=slack_bot_token, webhook_url=slack_webhook_url, api_url=slack_api_url)
     links = Links(public_url=public_url, secret_key=secret_key)
     dispatcher = Dispatcher(redis=redis, sink=sink, visitor_url=links, clock=now_ms)
-    backend = backend_for(redis_url=redis_url, broker_url=broker_url)
+    backend = backend or backend_for(redis_url=redis_url, broker_url=broker_url)
     asyncio.run(backend.prepare())
     app = build_app(backend=backend, sites=lambda: registry.sites, clock=now_ms)
-    _worker(app, Companions(registry=registry, dispatcher=dispatcher)).execute_from_commandline()
+    publisher = publisher_for(redis=redis, broker_url=broker_url, partitions=backend.partitions)
+    timers = Timers(redis=redis, publisher=publisher, clock=now_ms)
+    _worker(
+        app, Companions(registry=registry, dispatcher=dispatcher, timers=timers)
+    ).execute_from_commandline()
 
 
 def _worker(app: App, *companions: Service) -> faust.Worker:

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.conditions import compile_condition
-from core.events import Event
+from core.events import OWN_TYPES, TYPES, Event
 from leads.model import Scoring, ScoringRule
 from sites.site import Site
 
@@ -23,13 +23,13 @@ _counter = iter(range(10**9))
 
 def event(type: str = "page", *, at: int = T0, id: str | None = None, **fields: Any) -> Event:
     """An event `at` (epoch ms); a track event by its name: `event("whitepaper_download")`."""
-    known = {"page", "identify", "group", "engage"}
-    if type in known:
+    known = TYPES - {"track"} | OWN_TYPES
+    if type in TYPES - {"track"}:
         fields.setdefault("url", "https://example.com/")
     return Event(
         id=id or f"e{next(_counter)}",
         site="demo",
-        visitor="v1",
+        visitor=fields.pop("visitor", "v1"),
         type=type if type in known else "track",  # type: ignore[arg-type]
         name=type,
         at=at,

@@ -28,7 +28,16 @@ START_S = 40.0
 class Stack:
     """One web and one worker process on `store_url`. Use as an async context manager."""
 
-    def __init__(self, *, store_url: str, data_dir: Path, port: int, **env: str) -> None:
+    def __init__(
+        self,
+        *,
+        store_url: str,
+        data_dir: Path,
+        port: int,
+        worker: tuple[str, ...] = ("cli.main", "worker"),
+        **env: str,
+    ) -> None:
+        self._worker = worker
         self.base = f"http://127.0.0.1:{port}"
         self.store_url, self.data_dir = store_url, data_dir
         self.web: subprocess.Popen[bytes] | None = None
@@ -64,16 +73,17 @@ class Stack:
     async def __aexit__(self, *_: object) -> None:
         await self.http.close()
         await self.redis.aclose()
+        # How they end in order has tests of its own; waiting for it in every other one would take minutes.
         for process in (self.web, self.worker):
-            end(process, signal.SIGTERM)
+            end(process, signal.SIGKILL)
 
     def start_web(self) -> None:
         """Start the web process."""
-        self.web = self._start("web")
+        self.web = self._start("web", "cli.main", "web")
 
     def start_worker(self) -> None:
         """Start the worker."""
-        self.worker = self._start("worker")
+        self.worker = self._start("worker", *self._worker)
 
     def kill_worker(self) -> None:
         """kill -9 the worker."""
@@ -83,12 +93,26 @@ class Stack:
         """kill -9 the web process."""
         end(self.web, signal.SIGKILL)
 
-    def _start(self, name: str) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         log = (self.data_dir / f"{name}.log").open("ab")
         with log:
             return subprocess.Popen(
-                [sys.executable, "-m", "cli.main", name], cwd=ROOT, env=self._env, stdout=log, stderr=log
+                [sys.executable, "-m", *command], cwd=ROOT, env=self._env, stdout=log, stderr=log
             )
+
+    async def run(self, *command: str, code: int = 0) -> str:
+        """Run a `kizashi` command against this stack; what it printed. Fails where it ends otherwise."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "cli.main", *command),
+            cwd=ROOT,
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        said = (await process.communicate())[0].decode()
+        assert process.returncode == code, said
+        return said
 
     async def publish(self, text: str) -> None:
         """Publish a site file and wait until the web process has it."""

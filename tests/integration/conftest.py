@@ -15,6 +15,14 @@ from tests.sites import DEMO
 
 
 @pytest.fixture
+async def stack(own_valkey: Server, tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[Stack]:
+    """Web and worker with the demo site, on a Valkey of their own."""
+    async with Stack(store_url=own_valkey.url, data_dir=tmp_path / "data", port=free_port()) as running:
+        await running.publish(DEMO)
+        yield running
+
+
+@pytest.fixture
 async def kafka_stack(
     kafka: Broker, own_valkey: Server, tmp_path: Path, free_port: Callable[[], int]
 ) -> AsyncIterator[tuple[Stack, Kafka]]:

@@ -8,23 +8,14 @@ import io
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from storage.embedded import Server
 from tests.processes import Stack, until
 from tests.sites import DEMO
 from tests.slack_server import SlackServer, stack_env
-
-
-@pytest.fixture
-async def stack(own_valkey: Server, tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[Stack]:
-    async with Stack(store_url=own_valkey.url, data_dir=tmp_path / "data", port=free_port()) as running:
-        await running.publish(DEMO)
-        yield running
 
 
 def hit(kind: str, path: str = "/", *, ago_ms: int = 0, **props: Any) -> dict[str, Any]:

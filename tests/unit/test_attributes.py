@@ -7,15 +7,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from core.attributes import NAMES, attributes, company_domain, known, suggest
+from core.accounts import company_domain
+from core.attributes import NAMES, attributes, known, suggest
 from core.conditions import matches
 from core.profiles import EventStat, PageVisit, Profile, Session, Source, TopicStat
+from core.sessions import day_number
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 DAY = 86_400_000
 #: Monday 2026-03-02 00:30 in Tokyo, still Sunday in UTC.
 NOW = 1_772_379_000_000
 
+TODAY = day_number(NOW, TOKYO)
 PROFILE = Profile(
     id="v1",
     site="demo",
@@ -52,6 +55,9 @@ PROFILE = Profile(
     intent="high",
     audiences=("returning", "high_intent"),
     device="desktop",
+    country="JP",
+    stages={"lead": NOW - 2 * DAY, "mql": NOW - DAY},
+    days=(TODAY - 31, TODAY - 10, TODAY - 6, TODAY),
 )
 
 EXPECTED: dict[str, Any] = {
@@ -61,7 +67,11 @@ EXPECTED: dict[str, Any] = {
     "days_since_last": 0,
     "score": 55.5,
     "intent": "high",
+    "stage": "mql",
     "audiences": ["returning", "high_intent"],
+    "top_topic": "pricing",
+    "active_days": {"last_7": 2, "last_30": 3},
+    "country": "JP",
     "traits": {"email": "Sato@Acme.CO.JP", "title": "社長"},
     "topics": {"pricing": 4},
     "events": {"whitepaper_download": {"count": 2, "days_since": 3}},
@@ -77,12 +87,20 @@ EXPECTED: dict[str, Any] = {
     "session": {"page_count": 2, "engaged_s": 90.5, "landing_path": "/demo/"},
     "utm": {"source": "google", "campaign": "spring"},
     "referrer": {"class": "search", "host": "g.example"},
-    "account": {"domain": "acme.co.jp"},
+    "account": {
+        "name": "acme.co.jp",
+        "domain": "acme.co.jp",
+        "people": 2,
+        "score": 60,
+        "intent": "high",
+        "topics": {"pricing": 2},
+    },
 }
+PEOPLE = {"people": 2, "score": 60, "intent": "high", "topics": {"pricing": 2}}
 
 
 def test_a_profiles_attributes() -> None:
-    assert attributes(PROFILE, now=NOW, timezone=TOKYO) == EXPECTED
+    assert attributes(PROFILE, now=NOW, timezone=TOKYO, account=PEOPLE) == EXPECTED
 
 
 def test_what_is_not_known_is_left_out() -> None:
@@ -111,7 +129,7 @@ def test_the_contracts_conditions_over_a_profile() -> None:
 
 def test_every_attribute_has_a_known_name() -> None:
     assert {path for path in _leaves(EXPECTED) if not known(path)} == set()
-    assert NAMES - set(_leaves(EXPECTED)) == {"utm.medium", "country"}
+    assert NAMES - set(_leaves(EXPECTED)) == {"utm.medium"}
 
 
 def _leaves(value: dict[str, Any], prefix: str = "") -> list[str]:

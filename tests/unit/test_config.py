@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
+from server.client_ip import networks
 from server.config import ensure_secrets, from_env, variables
 
 SECRET = "hunter2-hunter2 "
@@ -33,6 +34,12 @@ def test_defaults() -> None:
         "slack_signing_secret",
         "slack_api_url",
         "admin_token",
+        "geoip_db",
+        "company_db",
+        "outgoing_allow",
+        "webhook_url",
+        "webhook_secret",
+        "smtp_url",
     }
 
 
@@ -53,6 +60,9 @@ def test_defaults() -> None:
         ("KIZASHI_BROKER_URL", "kafka://a:9092;b:9093", "broker_url", "kafka://a:9092;b:9093"),
         ("KIZASHI_SLACK_BOT_TOKEN", "xoxb-1-2", "slack_bot_token", "xoxb-1-2"),
         ("KIZASHI_PUBLIC_URL", "https://kz.example.com/", "public_url", "https://kz.example.com"),
+        ("KIZASHI_IGNORE_AUTOMATION", "true", "ignore_automation", True),
+        ("KIZASHI_TRUSTED_PROXIES", "10.0.0.0/8,::1", "trusted_proxies", networks("10.0.0.0/8,::1")),
+        ("KIZASHI_OUTGOING_ALLOW", "10.0.0.0/8,h:8443", "outgoing_allow", "10.0.0.0/8,h:8443"),
     ],
 )
 def test_good_values(name: str, value: str, field: str, expected: object) -> None:
@@ -77,6 +87,11 @@ def test_good_values(name: str, value: str, field: str, expected: object) -> Non
         ("KIZASHI_BROKER_URL", "kafka://a:9092;b", "has a part that is not host:port"),
         ("KIZASHI_SECRET_KEY", "short", "is too short"),
         ("KIZASHI_ADMIN_TOKEN", SECRET, "holds a space"),
+        ("KIZASHI_IGNORE_AUTOMATION", "yes", "neither true nor false"),
+        ("KIZASHI_TRUSTED_PROXIES", "10.0.0.0/99", ""),
+        ("KIZASHI_GEOIP_DB", "/nowhere/at.mmdb", ""),
+        ("KIZASHI_WEBHOOK_URL", "https://127.0.0.1/hook", ""),
+        ("KIZASHI_SMTP_URL", "http://mail.example", ""),
         ("KIZASHI_SLACK_BOT_TOKEN", "xapp-1-hunter2", "is not a bot token"),
         ("KIZASHI_SLACK_WEBHOOK_URL", "hooks/hunter2", "does not start with https://"),
         ("KIZASHI_SLACK_SIGNING_SECRET", "秘密 hunter2", "holds a space or a character outside"),
@@ -106,6 +121,9 @@ def test_a_secret_is_in_no_repr() -> None:
         "KIZASHI_SLACK_WEBHOOK_URL": "https://h/hunter2",
         "KIZASHI_SLACK_SIGNING_SECRET": "hunter2",
         "KIZASHI_ADMIN_TOKEN": "hunter2hunter2",
+        "KIZASHI_WEBHOOK_URL": "https://h.example/hunter2",
+        "KIZASHI_WEBHOOK_SECRET": "whsec_hunter2Ahunter2Ahunter2Ahunter2A",
+        "KIZASHI_SMTP_URL": "smtps://a:hunter2@h.example:465?from=a@h.example&to=b@h.example",
     }
     assert secrets.keys() == {env.name for env in variables().values() if env.secret}
     assert "hunter2" not in repr(from_env(secrets))
@@ -174,3 +192,8 @@ def test_processes_that_start_together_agree_on_the_secrets(tmp_path: Path) -> N
     answers = {process.communicate(timeout=60)[0] for process in several}
     assert len(answers) == 1
     assert len(answers.pop().split()) == 2
+
+
+def test_a_webhook_is_always_signed() -> None:
+    with pytest.raises(SettingsError, match="^KIZASHI_WEBHOOK_SECRET: is missing"):
+        from_env({"KIZASHI_WEBHOOK_URL": "https://hooks.example.com/"})

@@ -1,0 +1,1 @@
+"""Lists of hosts as plain data. `python -m tools.lists` writes the generated ones anew; see NOTICE."""

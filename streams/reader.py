@@ -1,0 +1,40 @@
+"""What the processor reads from the store beside the profile in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+
+from core.events import Event
+from core.profiles import Profile
+from sites.site import Site
+from storage.profiles import ProfileReader
+from streams.around import AroundReader
+from streams.erasure import Remains, remains
+from streams.pipeline import Around
+from streams.recent import Recent
+
+
+class StoreReader:
+    """The `Reader` of `streams.processor` over Redis."""
+
+    def __init__(self, *, redis: Redis) -> None:
+        self._redis = redis
+        self._profiles = ProfileReader(redis=redis)
+        self._around = AroundReader(redis=redis)
+
+    async def recent(self, site: str, visitor: str) -> Recent:
+        """A visitor's recent events."""
+        base, past = await self._profiles.recent(site, visitor)
+        return Recent(base=base, events=past)
+
+    async def around(
+        self, profile: Profile | None, site: Site, at_hand: Callable[[str], Profile | None]
+    ) -> Around:
+        """What is known around a visitor."""
+        return await self._around.read(profile, site, at_hand)
+
+    async def remains(self, profile: Profile | None, event: Event) -> Remains:
+        """What an erasure takes with it."""
+        return await remains(self._redis, profile, event)
