@@ -22,7 +22,8 @@ run: .venv/.run ## start everything, with the demo site; Ctrl-C stops it (PORT=8
 test: .venv/.dev ## set up what the tests need, then run every test
 	$(BIN)/python -m tests.install_browser
 	$(BIN)/python -m tests.kafka
-	$(BIN)/pytest
+	$(BIN)/python -m tests.segment_client
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: .venv/.dev ## lint, format, types, import rules
 	$(BIN)/ruff check .
@@ -31,11 +32,13 @@ check: .venv/.dev ## lint, format, types, import rules
 	$(BIN)/lint-imports
 
 bench: .venv/.dev ## benchmarks: a table, and JSON in benchmarks/
+	$(BIN)/python -m tests.kafka
 	$(BIN)/python -m benchmarks
 
 soak: .venv/.dev ## the long run under load and faults
 	$(BIN)/python -m tests.install_browser
 	$(BIN)/python -m tests.kafka
+	$(BIN)/python -m tests.segment_client
 	$(BIN)/pytest -m soak
 
 lock: .venv/.dev ## resolve the dependencies anew into requirements*.lock

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from core.errors import KizashiError, NotFound
 from server.config import Settings, ensure_secrets
+
+T = TypeVar("T")
 
 TIMEOUT_S = 10.0
 
@@ -31,11 +35,21 @@ def get(
         return bytes(answer.read())
 
 
+def text(settings: Settings, path: str, *, token: str | None) -> str:
+    """The text at `path`. Raises as `admin` does."""
+    return _asked(settings, lambda: get(settings, path, token=token).decode())
+
+
 def admin(settings: Settings, path: str, *, method: str = "GET", body: Any = None) -> Any:
     """The parsed JSON at `/v1/admin` + `path`. Raises NotFound, or KizashiError saying what went wrong."""
+    token = ensure_secrets(settings).admin_token
+    ask = partial(get, settings, "/v1/admin" + path, token=token, method=method, body=body)
+    return json.loads(_asked(settings, ask))
+
+
+def _asked(settings: Settings, ask: Callable[[], T]) -> T:
     try:
-        token = ensure_secrets(settings).admin_token
-        return json.loads(get(settings, "/v1/admin" + path, token=token, method=method, body=body))
+        return ask()
     except HTTPError as error:
         detail = error.read(500).decode(errors="replace")
         raise (NotFound if error.code == 404 else KizashiError)(_message(detail, error.code)) from None

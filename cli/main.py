@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import click
 
-from cli import dlq, people, send, sites, up, visitors, welcome
+from cli import dlq, people, report, send, sites, up, visitors, welcome
 from cli.output import Commands
 from core.errors import StoreUnavailable
 from server.config import ensure_secrets, from_env
@@ -68,7 +68,7 @@ def _stay_with_supervisor() -> None:
 
 main.add_command(up.up)
 main.add_command(welcome.welcome)
-for command in (people.export, people.erase, people.link, people.unlink, send.send):
+for command in (people.export, people.erase, people.link, people.unlink, report.report, send.send):
     main.add_command(command)
 for command in (sites.check, sites.publish, sites.sites, visitors.explain, visitors.alerts, dlq.dlq):
     main.add_command(command)

@@ -14,8 +14,8 @@ from core.text import BadText, clean, clean_data
 
 #: What a client may send.
 WireType = Literal["page", "track", "identify", "group", "engage"]
-#: What the server adds: a timer that ran out, an operator's word on who somebody is, an erasure.
-OwnType = Literal["timer", "link", "unlink", "erase"]
+#: What the server adds: an experience met, a timer run out, an operator's word on who somebody is, an erasure.
+OwnType = Literal["exposure", "timer", "link", "unlink", "erase"]
 EventType = WireType | OwnType
 TYPES = frozenset(get_args(WireType))
 OWN_TYPES = frozenset(get_args(OwnType))
@@ -52,6 +52,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: ISO 3166-1 alpha-2 code and company domain, looked up from an address that is kept nowhere.
     country: str = ""
     company: str = ""
+    #: The user id that the client sent with the event, whatever its type: it says who the visitor is.
+    user: str = ""
     #: Brought in from elsewhere, after the fact: it counts, but tells nobody.
     imported: bool = False
 
@@ -75,6 +77,7 @@ class RawEvent(msgspec.Struct, kw_only=True):
     ref: str | None = None
     at: int | float | str | None = None
     props: dict[str, Any] | None = None
+    user: str = ""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +161,7 @@ def _event(raw: RawEvent, name: str, at: int, client_at: int | None, envelope: E
         lang=envelope.lang,
         country=envelope.country,
         company=envelope.company,
+        user=clean(raw.user, limit=200, field="user"),
         imported=envelope.imported,
     )
 

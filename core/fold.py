@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from core.accounts import host_like
 from core.events import DAY_MS, OWN_TYPES, Event
-from core.identity import identifiers, is_someone_else
+from core.identity import NOBODY, is_someone_else, said_by
 from core.interests import weight_after
 from core.order import tie
 from core.profiles import EventStat, PageVisit, Profile, Session, Source, TopicStat
@@ -40,10 +40,10 @@ def apply(
         folded = _page(folded, event, topic_of)
     elif event.type == "engage":
         folded = _engage(folded, event, topic_of)
-    elif event.type == "identify":
-        folded = _identified(folded, event)
     elif event.type == "group":
         folded = _grouped(folded, event)
+    if event.type == "identify" or event.user:
+        folded = _identified(folded, event)
     return replace(
         folded,
         first_at=min(folded.first_at, event.at),
@@ -60,18 +60,20 @@ def apply(
 
 def begins_chapter(profile: Profile | None, event: Event) -> bool:
     """Whether `event` says that another person than before uses this browser."""
-    if profile is None or profile.is_tombstone or event.type != "identify":
+    if profile is None or profile.is_tombstone:
         return False
-    return is_someone_else(profile, identifiers(event.site, event.props))
+    return is_someone_else(profile, said_by(event))
 
 
 def as_identified(profile: Profile | None, event: Event) -> Profile | None:
     """The profile with what `event` says of who the visitor is, and nothing else of it."""
-    if event.type not in ("identify", "link", "unlink"):
+    if event.type in ("link", "unlink"):
+        return _operated(profile or _newcomer(None, event), event)
+    if said_by(event) == NOBODY:
         return profile
     if profile is None or profile.is_tombstone or begins_chapter(profile, event):
         profile = _newcomer(profile, event)
-    return _identified(profile, event) if event.type == "identify" else _operated(profile, event)
+    return _identified(profile, event)
 
 
 def _newcomer(before: Profile | None, event: Event) -> Profile:
@@ -87,6 +89,7 @@ def _newcomer(before: Profile | None, event: Event) -> Profile:
         country=before.country,
         company=before.company,
         seen=before.seen,
+        measured=before.measured,  # what a browser shows stays what it is, whoever sits before it
         recent=before.recent,
         recent_from=before.recent_from,
         recent_base=before.recent_base,
@@ -112,14 +115,13 @@ def _last_key(profile: Profile, event: Event) -> str:
 
 
 def _identified(profile: Profile, event: Event) -> Profile:
-    said = identifiers(event.site, event.props)
-    mails = profile.mails
+    said, mails = said_by(event), profile.mails
     if said.mail and said.mail not in mails:
         mails = tuple(sorted((*mails, said.mail)))[:MAX_MAILS]
     known = bool(said.user or said.mail)
     return replace(
         profile,
-        traits={**profile.traits, **event.props},
+        traits={**profile.traits, **event.props} if event.type == "identify" else profile.traits,
         user=said.user or profile.user,
         mails=mails,
         apart=profile.apart and not known,

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from core.events import Event
 from core.profiles import Profile
 
 _MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
@@ -22,6 +23,9 @@ class Identifiers(msgspec.Struct, frozen=True, kw_only=True):
 
     user: str = ""
     mail: str = ""
+
+
+NOBODY = Identifiers()
 
 
 class Edges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,6 +57,13 @@ def user_of(traits: Mapping[str, Any]) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value).strip()
+
+
+def said_by(event: Event) -> Identifiers:
+    """Who an event says the visitor is: by an identify's traits, or by the user id that came with it."""
+    if event.type == "identify":
+        return identifiers(event.site, event.props)
+    return Identifiers(user=identifier(event.site, "u", event.user)) if event.user else NOBODY
 
 
 def identifiers(site: str, traits: Mapping[str, Any]) -> Identifiers:

@@ -8,7 +8,7 @@ from core.profiles import Profile
 #: Within one millisecond: first where the visitor is, then who they are, then what they do there.
 _RANK = {
     "page": "0", "identify": "1", "group": "2", "track": "3", "engage": "4",
-    "link": "5", "unlink": "6", "timer": "7", "erase": "8",
+    "exposure": "5", "link": "6", "unlink": "7", "timer": "8", "erase": "9",
 }  # fmt: skip
 
 

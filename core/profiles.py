@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from core.exposures import Measured
+
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a session began: UTM parameters, click ids and the referrer."""
@@ -135,6 +137,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mails: tuple[str, ...] = ()
     linked: str = ""
     apart: bool = False
+    #: The experiences met and the goals reached since.
+    measured: Measured = Measured()
     #: On a shared browser each person has a chapter of their own. This is the chapter's number.
     chapter: int = 0
     #: When this visitor was erased: what happened before is gone, and does not come back.

@@ -93,6 +93,11 @@ def combine(own: Profile, peers: Iterable[Profile], scoring: Scoring) -> Profile
         days=tuple(days),
         stages=_earliest(everyone),
         alerted=_latest(everyone),
+        episode=max(
+            (one.episode for one in everyone if one.episode),
+            key=lambda one: (one.last_at, one.id),
+            default=None,
+        ),
         group=own.group or next((one.group for one in others if one.group), ""),
         group_domain=own.group_domain or next((one.group_domain for one in others if one.group_domain), ""),
     )

@@ -12,6 +12,7 @@ from server import state
 from server.decide import wire
 from server.errors import ApiError, Handler, json_response
 from server.people import add_people
+from server.reports import experiences
 from server.views import audience_views, visitor_view
 from server.whole import Whole, decided, whole
 from sites.registry import revisions
@@ -85,4 +86,5 @@ def add_admin(app: web.Application) -> None:
     app.router.add_get("/v1/admin/sites/{site}/visitors/{visitor}", visitor)
     app.router.add_get("/v1/admin/sites/{site}/alerts", alerts)
     app.router.add_get("/v1/admin/dlq", dead_letters)
+    app.router.add_get("/v1/admin/sites/{site}/report/experiences", experiences)
     add_people(app)

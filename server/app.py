@@ -28,10 +28,14 @@ from server.drain import REQUESTS_S, add_drain, give_notice
 from server.errors import errors_as_json
 from server.geo import Places
 from server.metrics import Metrics
+from server.openapi import add_openapi
+from server.openapi_page import add_docs
 from server.ops import add_ops
 from server.outage import SPOOL, PatientReader
+from server.pixel import add_pixel
 from server.preflight import preflight
 from server.request_log import request_log
+from server.segment import add_segment
 from server.site_files import SiteFiles
 from server.tokens import Tokens
 from server.visitor_page import add_visitor_page
@@ -94,6 +98,10 @@ def _routes(app: web.Application) -> None:
     app.router.add_post("/v1/beacon", beacon)
     app.router.add_post("/v1/decisions", decisions)
     app.router.add_route("OPTIONS", "/v1/{tail:.*}", preflight)
+    add_segment(app)
+    add_pixel(app)
+    add_openapi(app)
+    add_docs(app)
     add_admin(app)
     add_assets(app)
     if DEMO.is_dir():  # it comes with the source, not with the installed package

@@ -1,4 +1,4 @@
-"""The styles, scripts and pictures that our own pages share."""
+"""The styles, scripts and pictures that our own pages share, and the snippet's files beside `/kizashi.js`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,47 @@ from pathlib import Path
 
 from aiohttp import web
 
+import snippet
+
 FOLDER = Path(__file__).parent / "static"
+
+_SHORT = "public, max-age=300, stale-while-revalidate=86400"
+_FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 def add_assets(app: web.Application) -> None:
-    """Serve each file of `server/static` at `/static/<name>`."""
+    """Serve each file of `server/static` at `/static/<name>`, the snippet's scripts at `/kizashi-live.js` and,
+    for pages that pin them by their hash, at `/kizashi-<version>.js` and `/kizashi-live-<version>.js`."""
     for path in sorted(FOLDER.iterdir()):
         app.router.add_get(f"/static/{path.name}", asset)
+    for path in (
+        "/kizashi-live.js",
+        f"/kizashi-{snippet.version()}.js",
+        f"/kizashi-live-{snippet.version()}.js",
+    ):
+        app.router.add_get(path, script)
 
 
 async def asset(request: web.Request) -> web.FileResponse:
     """One file; only names that were registered get here."""
     headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
     return web.FileResponse(FOLDER / request.path.rpartition("/")[2], headers=headers)
+
+
+async def script(request: web.Request) -> web.Response:
+    """A script of the snippet's. What its name gives a version to never changes; the other is kept for minutes.
+
+    Pages load it across origins, with `crossorigin` where they check its hash.
+    """
+    live = request.path.startswith("/kizashi-live")
+    return web.Response(
+        body=snippet.live_source() if live else snippet.source(),
+        content_type="text/javascript",
+        charset="utf-8",
+        headers={
+            "Cache-Control": _SHORT if request.path == "/kizashi-live.js" else _FOR_GOOD,
+            "Access-Control-Allow-Origin": "*",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )

@@ -1,7 +1,7 @@
 """Block Kit as HTML, the way Slack would show it. Pure, and everything is escaped.
 
-Covers what our alerts use: header, section (text, fields, accessory), context, divider, actions, image (its
-alternative text alone: nothing is loaded from elsewhere). Source: Slack's reference of blocks and of mrkdwn.
+Covers what our alerts use: header, section (text, fields, accessory), context, divider, actions (buttons and
+menus), image (its alternative text alone: nothing is loaded from elsewhere). Source: Slack's reference of blocks and of mrkdwn.
 """
 
 from __future__ import annotations
@@ -86,6 +86,10 @@ def _element(element: Any) -> Markup:
         return Markup("")
     if element.get("type") == "image":
         return Markup('<span class="bk-alt">{}</span>').format(str(element.get("alt_text") or ""))
+    if element.get("type") == "static_select":
+        return Markup('<button class="bk-button bk-select" type="button" disabled>{}</button>').format(
+            _text(element.get("placeholder"))
+        )
     if element.get("type") != "button":
         return Markup("")
     style = re.sub(r"[^a-z]", "", str(element.get("style") or "default"))

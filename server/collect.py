@@ -16,6 +16,7 @@ from server.body import MAX_EVENT, read_json
 from server.client_ip import client_ip
 from server.decide import MAX_SLOTS, ahead, decisions_for, wire
 from server.errors import ApiError, json_response
+from server.exposures import exposure_events
 from server.geo import Place
 from server.origins import check_origin
 from server.tokens import COOKIE, COOKIE_LIFE_S
@@ -87,10 +88,12 @@ async def _answer(
     decisions = decisions_for(
         profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang, around=around
     )
-    await app[state.PUBLISHER].publish(events)
-    count(app, events, [])
     # Profiles lack what waits on disk: a visitor on a second visit would be taken for a new one.
     originals = not stored.readable or app[outage.SPOOL].queueing
+    met = [] if originals else decisions.exposures
+    exposures = exposure_events(met, profile=profile, events=events, visitor=visitor, now=now, site=site)
+    await app[state.PUBLISHER].publish([*events, *exposures])
+    count(app, events, [])
     if not originals:
         app[state.METRICS].decided(decisions)
     token = app[state.TOKENS].sign(visitor)

@@ -40,7 +40,7 @@ def decisions_for(
     """
     nobody = profile is None or profile.is_tombstone
     newcomer = Profile(id=visitor, site=site.id, first_at=now, last_at=now, session_count=1)
-    placed, facts = share(newcomer if nobody or profile is None else profile, now, site, around)
+    placed, facts = share(newcomer if nobody or profile is None else profile, now, site, around, traits=False)
     if url:
         facts = {**facts, "page": {**facts.get("page", {}), **_page(url, site)}}
     return decide(

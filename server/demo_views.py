@@ -7,6 +7,7 @@ from typing import Any
 
 STEPS = ("pricing-dwell", "whitepaper")
 PAGES_SHOWN = 6
+UNTOLD = frozenset({"held", "suppressed"})
 
 
 def points(value: float) -> str:
@@ -108,17 +109,43 @@ def steps(visitor: Mapping[str, Any] | None, alerts: Sequence[Mapping[str, Any]]
 
 
 def messages(alerts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Alerts as messages. One without blocks shows its text."""
-    return [
-        {
-            "id": alert["id"],
-            "channel": str(alert.get("channel") or "").lstrip("#") or "alerts",
-            "state": alert["state"],
-            "at": alert.get("sent_at") or alert["at"],
-            "blocks": _blocks(alert.get("message") or {}, alert.get("why") or ""),
-        }
-        for alert in alerts
-    ]
+    """Alerts as the messages of a channel, the newest first: those of one episode are one message with a thread.
+
+    One that is not told (yet) stands by itself, with its `why`. One without blocks shows its text.
+    """
+    shown: dict[tuple[str, str], dict[str, Any]] = {}
+    for alert in alerts:
+        told = alert["state"] not in UNTOLD | {"failed"}
+        channel = str(alert.get("channel") or "").lstrip("#") or "alerts"
+        key = (channel, (alert.get("episode") or alert["id"]) if told else alert["id"])
+        if key not in shown:
+            shown[key] = _message(alert, channel)
+        if alert["state"] == "updated":
+            shown[key]["thread"].insert(0, _reply(alert))
+    return list(shown.values())
+
+
+def _message(alert: Mapping[str, Any], channel: str) -> dict[str, Any]:
+    message = alert.get("message") or {}
+    if alert["state"] in UNTOLD:  # nobody sees it: one line says what it would have been about
+        message = {"text": message.get("text")}
+    return {
+        "id": alert["id"],
+        "channel": channel,
+        "state": alert["state"],
+        "why": str(alert.get("why") or "").partition(" (")[0],
+        "at": alert.get("sent_at") or alert["at"],
+        "blocks": _blocks(message, alert.get("happened") or alert.get("why") or ""),
+        "thread": [],
+    }
+
+
+def _reply(alert: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": alert["id"],
+        "at": alert.get("sent_at") or alert["at"],
+        "blocks": _blocks(alert.get("reply") or {}, alert.get("happened") or ""),
+    }
 
 
 def _blocks(message: Mapping[str, Any], why: str) -> list[dict[str, Any]]:

@@ -14,10 +14,10 @@ from core.errors import NotFound
 from core.events import Event, OwnType
 from core.identity import edges, identifier
 from core.profiles import Profile
+from core.visitor_ids import visitor_of
 from leads.accounts import picture
 from server import state
 from server.errors import ApiError, json_response
-from server.segment_ids import visitor_of
 from server.views import iso, visitor_view
 from server.whole import Whole, site_named, whole, whole_lead
 from storage import keys

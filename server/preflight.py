@@ -20,7 +20,7 @@ async def preflight(request: web.Request) -> web.Response:
             "Access-Control-Allow-Origin": origin,
             "Access-Control-Allow-Credentials": "true",
             "Access-Control-Allow-Methods": "POST",
-            "Access-Control-Allow-Headers": "content-type",
+            "Access-Control-Allow-Headers": "authorization, content-type, x-retry-count",
             "Access-Control-Max-Age": "600",
             "Vary": "Origin",
         },

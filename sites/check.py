@@ -7,6 +7,7 @@ from typing import Any
 from sites.meaning import check_meaning
 from sites.mistakes import BadSiteFile, Mistake
 from sites.model import SiteFile
+from sites.presets import expanded
 from sites.shape import parse_shape
 from sites.yaml_lines import Document, read_yaml
 
@@ -20,12 +21,13 @@ def check_text(text: str) -> SiteFile | list[Mistake]:
 
 
 def read_text(text: str) -> tuple[SiteFile, Any]:
-    """The site file and its plain data. Raises BadSiteFile with every mistake."""
+    """The site file and its plain data, a preset's rules written out. Raises BadSiteFile with every mistake."""
     document = read_yaml(text)
     checked = _check(document)
     if isinstance(checked, list):
         raise BadSiteFile(checked)
-    return checked, document.data
+    data = expanded(document.data)
+    return read_data(data), data
 
 
 def read_data(data: Any) -> SiteFile:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from alerts.model import AlertRule
 from core.conditions import compile_condition
 from leads.model import Scoring, ScoringRule
-from personalization.model import Choice, Experience, Variant
+from personalization.allocation import allocation, shares
+from personalization.goals import Goal
+from personalization.model import Choice, Experience, Namespace, Variant
+from personalization.plain import compile_attributes, compile_redirect, compile_text
 from personalization.templates import compile_template
+from sites.alert_rules import compile_alert
 from sites.globs import classifier
-from sites.model import AlertFile, ChoiceFile, ExperienceFile, RuleFile, ScoringFile, SiteFile
+from sites.model import (
+    ChoiceFile,
+    ExperienceFile,
+    GoalFile,
+    NamespaceFile,
+    RuleFile,
+    ScoringFile,
+    SiteFile,
+    VariantFile,
+)
+from sites.moments import epoch_ms
 from sites.site import Matcher, Site
 
 
 def compile_site(file: SiteFile, *, revision: int, rule_versions: Mapping[str, int]) -> Site:
     """Compile every condition and template. A rule without an entry in `rule_versions` has version 1."""
+    experiences = _experiences(file)
     return Site(
         id=file.site,
         name=file.name,
@@ -26,14 +40,32 @@ def compile_site(file: SiteFile, *, revision: int, rule_versions: Mapping[str, i
         locale=file.locale,
         topic_of=classifier([(topic.path, topic.topic) for topic in file.topics]),
         topic_labels={t.topic: _in_locale(t.label, file.locale) for t in file.topics if t.label},
-        scoring=compile_scoring(file.scoring, rule_versions, file.locale),
+        scoring=compile_scoring(file.scoring, rule_versions, file.locale, mql=file.stages.mql),
         audiences={name: compile_condition(condition) for name, condition in file.audiences.items()},
-        experiences=tuple(_experience(one, file.locale) for one in file.experiences),
-        alerts=tuple(_alert(one, file.locale) for one in file.alerts),
+        experiences=experiences,
+        alerts=tuple(
+            compile_alert(one, instruction=_in_locale(one.instruction, file.locale)) for one in file.alerts
+        ),
+        goals=tuple(_goal(one, file.locale) for one in file.goals),
+        allocations=_allocations(experiences),
+        asks_account=_names(file.model_dump(), _OF_PEOPLE),
     )
 
 
-def compile_scoring(file: ScoringFile, rule_versions: Mapping[str, int], locale: str) -> Scoring:
+#: The attributes that take reading what other visitors of the company do.
+_OF_PEOPLE = ("account.people", "account.score", "account.intent", "account.topics")
+
+
+def _names(data: object, prefixes: tuple[str, ...]) -> bool:
+    """Whether a key anywhere in `data` begins with one of `prefixes`: conditions are plain data."""
+    if isinstance(data, dict):
+        return any(str(key).startswith(prefixes) or _names(value, prefixes) for key, value in data.items())
+    return isinstance(data, list) and any(_names(item, prefixes) for item in data)
+
+
+def compile_scoring(
+    file: ScoringFile, rule_versions: Mapping[str, int], locale: str, *, mql: float | None = None
+) -> Scoring:
     """The rules, and the same rules by what makes them give points."""
     rules = tuple(_rule(rule, rule_versions.get(rule.id, 1), locale) for rule in file.rules)
     names = dict.fromkeys(rule.on for rule in rules if rule.on is not None)
@@ -42,6 +74,7 @@ def compile_scoring(file: ScoringFile, rule_versions: Mapping[str, int], locale:
         half_life_ms=file.half_life,
         warm=file.bands.warm,
         high=file.bands.high,
+        mql=file.bands.high if mql is None else mql,
         by_event={name: tuple(rule for rule in rules if rule.on == name) for name in names},
         holding=tuple(rule for rule in rules if rule.on is None and rule.when is not None),
         idle=tuple(rule for rule in rules if rule.idle_event is not None),
@@ -60,37 +93,76 @@ def _rule(file: RuleFile, version: int, locale: str) -> ScoringRule:
         once=file.once,
         idle_event=file.idle.event if file.idle else None,
         idle_ms=file.idle.for_ if file.idle else 0,
+        most=file.max,
     )
+
+
+def _goal(file: GoalFile, locale: str) -> Goal:
+    return Goal(
+        id=file.id,
+        on=file.on,
+        when=_matcher(file.when),
+        intent=file.intent,
+        stage=file.stage,
+        window_ms=file.window,
+        label=_in_locale(file.label, locale),
+    )
+
+
+def _allocations(experiences: Iterable[Experience]) -> dict[tuple[str, str], str]:
+    return {
+        (one.id, choice.audience or ""): allocation(shares(one, choice))
+        for one in experiences
+        for choice in one.choices
+    }
 
 
 def _matcher(condition: dict[str, object] | None) -> Matcher | None:
     return None if condition is None else compile_condition(condition)
 
 
-def _experience(file: ExperienceFile, locale: str) -> Experience:
-    choices = tuple(_choice(choice, locale) for choice in file.choose)
-    return Experience(id=file.id, slot=file.slot, choices=choices, holdout=file.holdout)
+def _experiences(file: SiteFile) -> tuple[Experience, ...]:
+    """In the order in which they are asked: by priority, then as in the file."""
+    origins = frozenset((*file.origins, *file.redirects))
+    ranked = sorted(file.experiences, key=lambda one: -one.priority)
+    return tuple(_experience(one, file, origins) for one in ranked)
 
 
-def _choice(file: ChoiceFile, locale: str) -> Choice:
-    variants = tuple(
-        Variant(id=one.id, weight=one.weight, render=compile_template(one.template, default_locale=locale))
-        for one in file.variants
+def _experience(one: ExperienceFile, file: SiteFile, origins: Collection[str]) -> Experience:
+    return Experience(
+        id=one.id,
+        slot=one.slot,
+        choices=tuple(_choice(choice, file.locale, origins) for choice in one.choose),
+        holdout=one.holdout,
+        site=file.site,
+        site_holdout=file.holdout,
+        starts_at=epoch_ms(one.from_, file.zone) if one.from_ else None,
+        ends_at=epoch_ms(one.until, file.zone, end=True) if one.until else None,
+        namespace=_namespace(one.namespace),
     )
+
+
+def _namespace(file: NamespaceFile | None) -> Namespace | None:
+    return None if file is None else Namespace(name=file.name, start=file.range[0], end=file.range[1])
+
+
+def _choice(file: ChoiceFile, locale: str, origins: Collection[str]) -> Choice:
+    variants = tuple(_variant(one, locale, origins) for one in file.variants)
     return Choice(audience=file.audience, variants=variants)
 
 
-def _alert(file: AlertFile, locale: str) -> AlertRule:
-    return AlertRule(
-        id=file.id,
-        channel=file.channel,
-        on=file.on,
-        enters=file.enters,
-        leaves=file.leaves,
-        when=_matcher(file.when),
-        cooldown_ms=file.cooldown,
-        instruction=_in_locale(file.instruction, locale),
-    )
+def _variant(file: VariantFile, locale: str, origins: Collection[str]) -> Variant:
+    if file.text is not None:
+        render = compile_text(file.text, default_locale=locale)
+        return Variant(id=file.id, weight=file.weight, kind="text", render=render)
+    if file.attr is not None:
+        attributes = compile_attributes(file.attr, default_locale=locale)
+        return Variant(id=file.id, weight=file.weight, kind="attr", render=attributes)
+    if file.redirect is not None:
+        address = compile_redirect(file.redirect, default_locale=locale, origins=origins)
+        return Variant(id=file.id, weight=file.weight, kind="redirect", render=address)
+    html = compile_template(file.template or "", default_locale=locale)
+    return Variant(id=file.id, weight=file.weight, render=html)
 
 
 def _in_locale(text: str | dict[str, str] | None, locale: str) -> str:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from core.attributes import known, suggest
 from core.conditions import check_condition, paths
+from personalization.plain import attribute_problem, compile_redirect, compile_text
 from personalization.template_rules import TemplateError, nearest
 from personalization.templates import compile_template
+from sites.alert_rules import alert_conditions, check_alert
 from sites.mistakes import Mistake, Path, field_path
+from sites.moments import local, moment
 from sites.yaml_lines import Document
 
 Found = Iterator[tuple[Path, str]]
 
 #: Attributes that come from the score; points that hold while one of them is true would feed themselves.
-_FROM_SCORE = frozenset({"score", "intent", "audiences"})
+_FROM_SCORE = frozenset({"score", "intent", "stage", "audiences", "account.score", "account.intent"})
 
 
 def check_meaning(document: Document) -> list[Mistake]:
@@ -45,6 +49,12 @@ def _choices(data: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path, experience in _maps(data, "experiences"):
         for (_, index), choice in _maps(experience, "choose"):
             yield (*path, "choose", index), choice
+
+
+def _variants(data: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path, choice in _choices(data):
+        for inner, variant in _maps(choice, "variants"):
+            yield (*path, *inner), variant
 
 
 def _audience_names(data: Any) -> frozenset[str]:
@@ -78,6 +88,17 @@ def _rule_shapes(data: Any) -> Found:
             yield (*path, "idle"), "stands alone: take `on` and `when` away"
         if rule.get("once") is not None and not on:
             yield (*path, "once"), "works with `on` only"
+        points = rule.get("points")
+        if rule.get("max") is not None and not (on and isinstance(points, int | float) and points > 0):
+            yield (*path, "max"), "works with `on` and points above 0 only"
+
+
+def _goal_shapes(data: Any) -> Found:
+    for path, goal in _maps(data, "goals"):
+        if sum(goal.get(key) is not None for key in ("on", "intent", "stage")) != 1:
+            yield path, "needs exactly one of `on`, `intent` and `stage`"
+        if goal.get("when") is not None and goal.get("on") is None:
+            yield (*path, "when"), "works with `on` only"
 
 
 def _bands(data: Any) -> Found:
@@ -90,9 +111,8 @@ def _bands(data: Any) -> Found:
 
 def _alert_shapes(data: Any) -> Found:
     for path, alert in _maps(data, "alerts"):
-        given = [key for key in ("on", "enters", "leaves") if alert.get(key) is not None]
-        if len(given) != 1:
-            yield path, "needs exactly one of `on`, `enters` and `leaves`"
+        for inner, message in check_alert(alert):
+            yield (*path, *inner), message
 
 
 def _audiences_exist(data: Any) -> Found:
@@ -116,13 +136,52 @@ def _unreachable(data: Any) -> Found:
             before.add(audience if isinstance(audience, str) else None)
 
 
+def _variant_shapes(data: Any) -> Found:
+    for path, variant in _variants(data):
+        if len(_kinds(variant)) != 1:
+            yield path, "needs exactly one of `template`, `text`, `attr` and `redirect`"
+        attributes = variant.get("attr")
+        for name in attributes if isinstance(attributes, dict) else ():
+            if problem := attribute_problem(str(name)):
+                yield (*path, "attr", name), problem
+
+
+def _kinds(variant: dict[str, Any]) -> list[str]:
+    return [kind for kind in ("template", "text", "attr", "redirect") if variant.get(kind) is not None]
+
+
+def _schedules(data: Any) -> Found:
+    for path, experience in _maps(data, "experiences"):
+        begin, end = experience.get("from"), experience.get("until")
+        if isinstance(begin, str) and isinstance(end, str) and _is_over(begin, end):
+            yield (*path, "until"), "must be after `from`"
+
+
+def _is_over(begin: str, end: str) -> bool:
+    try:
+        return local(moment(begin)) >= local(moment(end), end=True)
+    except ValueError:
+        return False  # the shape of one of them is wrong, which is reported
+
+
+def _namespaces(data: Any) -> Found:
+    for path, experience in _maps(data, "experiences"):
+        namespace = experience.get("namespace")
+        share = namespace.get("range") if isinstance(namespace, dict) else None
+        numbers = [n for n in share if isinstance(n, int | float)] if isinstance(share, list) else []
+        if len(numbers) == 2 and not numbers[0] < numbers[1]:
+            yield (*path, "namespace", "range"), "must go from a smaller to a larger number"
+
+
 def _conditions(data: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
     audiences = data.get("audiences")
     for name, condition in audiences.items() if isinstance(audiences, dict) else ():
         yield ("audiences", name), condition
-    for keys in (("scoring", "rules"), ("alerts",)):
-        for path, member in _maps(data, *keys):
-            yield (*path, "when"), member.get("when")  # type: ignore[misc]  # its shape is checked below
+    for path, rule in _maps(data, "scoring", "rules"):
+        yield (*path, "when"), rule.get("when")  # type: ignore[misc]  # its shape is checked below
+    for path, alert in _maps(data, "alerts"):
+        for inner, condition in alert_conditions(alert):
+            yield (*path, *inner), condition
 
 
 def _condition_mistakes(data: Any) -> Found:
@@ -171,28 +230,47 @@ def _self_feeding(data: Any) -> Found:
 CHECKS: tuple[Callable[[Any], Found], ...] = (
     _ids,
     _rule_shapes,
+    _goal_shapes,
     _bands,
     _alert_shapes,
     _audiences_exist,
     _unreachable,
+    _variant_shapes,
+    _schedules,
+    _namespaces,
     _condition_mistakes,
     _self_feeding,
 )
 
 
 def _templates(document: Document) -> Iterator[Mistake]:
-    for path, choice in _choices(document.data):
-        for inner, variant in _maps(choice, "variants"):
-            yield from _template(document, (*path, *inner, "template"), variant.get("template"))
+    origins = _origins(document.data)
+    for path, variant in _variants(document.data):
+        yield from _template(document, (*path, "template"), variant.get("template"), compile_template)
+        yield from _template(document, (*path, "text"), variant.get("text"), compile_text)
+        redirect = partial(compile_redirect, origins=origins)
+        yield from _template(document, (*path, "redirect"), variant.get("redirect"), redirect)
+        attributes = variant.get("attr")
+        for name, source in attributes.items() if isinstance(attributes, dict) else ():
+            yield from _template(document, (*path, "attr", name), source, compile_text)
 
 
-def _template(document: Document, path: Path, source: Any) -> Iterator[Mistake]:
+def _origins(data: Any) -> frozenset[str]:
+    """Where redirects may lead."""
+    lists = [data.get(key) for key in ("origins", "redirects")]
+    listed = [one for origins in lists if isinstance(origins, list) for one in origins]
+    return frozenset(one.lower() for one in listed if isinstance(one, str))
+
+
+def _template(
+    document: Document, path: Path, source: Any, compile_source: Callable[..., object]
+) -> Iterator[Mistake]:
     if isinstance(source, dict):
         for locale, text in source.items():
-            yield from _template(document, (*path, locale), text)
+            yield from _template(document, (*path, locale), text, compile_source)
     elif isinstance(source, str):
         try:
-            compile_template(source, default_locale="en")
+            compile_source(source, default_locale="en")
         except TemplateError as error:
             line = document.text_line(path, error.line)
             yield Mistake(line=line, field=field_path(path), message=str(error))

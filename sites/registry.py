@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
@@ -37,6 +37,7 @@ class Registry:
         self._seen: object = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._watchers: list[Callable[[frozenset[str]], None]] = []
         self._by_key: Mapping[str, Site] = {}
         self.sites: Mapping[str, Site] = MappingProxyType({})
         self.errors = 0
@@ -65,6 +66,10 @@ class Registry:
     def by_write_key(self, write_key: str) -> Site | None:
         """The site whose write key this is."""
         return self._by_key.get(write_key)
+
+    def watch(self, changed: Callable[[frozenset[str]], None]) -> None:
+        """Call `changed` with the ids of the sites that have become others, each time some have."""
+        self._watchers.append(changed)
 
     async def _watch(self) -> None:
         # Not only by cancellation: a client library that swallows one must not keep the process alive.
@@ -99,5 +104,9 @@ class Registry:
         return kept
 
     def _swap(self, sites: dict[str, Site]) -> None:
+        names = self.sites.keys() | sites.keys()
+        changed = frozenset(name for name in names if self.sites.get(name) is not sites.get(name))
         self._by_key = {site.write_key: site for site in sites.values()}
         self.sites = MappingProxyType(sites)
+        for watcher in self._watchers if changed else ():
+            watcher(changed)

@@ -25,6 +25,7 @@ ATTEMPTS = 100
 class Revision(msgspec.Struct, frozen=True, kw_only=True):
     """One published revision. `text` is the site file as written, `data` the same as plain data,
     `rule_versions` the version of every scoring rule the site ever had; `published_at` is in epoch ms.
+    `by` and `note` are what who published it said. `restores` is the revision it brought back, 0 for none.
     """
 
     site: str
@@ -33,6 +34,9 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     data: dict[str, Any]
     rule_versions: dict[str, int]
+    by: str = ""
+    note: str = ""
+    restores: int = 0
 
     def compile(self) -> Site:
         """The site as the engine runs it. Raises BadSiteFile when this version of Kizashi cannot read it."""
@@ -44,20 +48,49 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Revision).decode
 
 
-async def publish(redis: Redis, text: str, *, now: int) -> Revision:
+class Signed(msgspec.Struct, frozen=True, kw_only=True):
+    """When something is published (epoch ms), by whom, why, and which revision that restores (0: none)."""
+
+    now: int
+    by: str = ""
+    note: str = ""
+    restores: int = 0
+
+
+async def publish(redis: Redis, text: str, *, now: int, by: str = "", note: str = "") -> Revision:
     """Publish a site file and tell every process. Text that is current already publishes nothing new.
 
     Raises BadSiteFile with every mistake, StoreUnavailable when others publish all the time. The number, the
     revision and the notice are written as one.
     """
+    return await _publish(redis, text, Signed(now=now, by=by, note=note))
+
+
+async def roll_back(
+    redis: Redis, site: str, number: int | None = None, *, now: int, by: str = "", note: str = ""
+) -> Revision:
+    """Publish an old revision's text again, under a new number; left out, that of the revision before the
+    current one. Where that is the current text already, nothing is published.
+
+    Raises NotFound, BadSiteFile for a text that this version of Kizashi refuses, StoreUnavailable.
+    """
+    if number is None:
+        number = await before_current(redis, site)
+    text = (await read_revision(redis, site, number)).text
+    return await _publish(redis, text, Signed(now=now, by=by, note=note, restores=number))
+
+
+async def _publish(redis: Redis, text: str, signed: Signed) -> Revision:
     file, data = read_text(text)
     for _ in range(ATTEMPTS):
         with suppress(WatchError):
-            return await _publish(redis, file, text=text, data=data, now=now)
+            return await _attempt(redis, file, text=text, data=data, signed=signed)
     raise StoreUnavailable("Other revisions were published at the same moment, again and again.")
 
 
-async def _publish(redis: Redis, file: SiteFile, *, text: str, data: dict[str, Any], now: int) -> Revision:
+async def _attempt(
+    redis: Redis, file: SiteFile, *, text: str, data: dict[str, Any], signed: Signed
+) -> Revision:
     """One attempt. Raises WatchError when another revision of any site was published meanwhile."""
     async with redis.pipeline(transaction=True) as pipe:
         # Every publish writes SITES, so a publish that runs at the same time is seen here.
@@ -67,7 +100,7 @@ async def _publish(redis: Redis, file: SiteFile, *, text: str, data: dict[str, A
         if before is not None and before.text == text:
             return before
         _refuse_shared_key(file.site, file.write_key, current.values())
-        revision = _next(before, site=file.site, text=text, data=data, now=now)
+        revision = _next(before, site=file.site, text=text, data=data, signed=signed)
         pipe.multi()  # type: ignore[no-untyped-call]
         pipe.set(keys.revision(revision.site, revision.number), _encode(revision))
         pipe.hset(keys.SITES, revision.site, str(revision.number))
@@ -76,14 +109,17 @@ async def _publish(redis: Redis, file: SiteFile, *, text: str, data: dict[str, A
         return revision
 
 
-def _next(before: Revision | None, *, site: str, text: str, data: dict[str, Any], now: int) -> Revision:
+def _next(before: Revision | None, *, site: str, text: str, data: dict[str, Any], signed: Signed) -> Revision:
     return Revision(
         site=site,
         number=before.number + 1 if before else 1,
-        published_at=now,
+        published_at=signed.now,
         text=text,
         data=data,
         rule_versions=next_versions(before, data),
+        by=signed.by,
+        note=signed.note,
+        restores=signed.restores,
     )
 
 
@@ -127,6 +163,25 @@ async def read_revisions(redis: Redis, numbers: Iterable[tuple[str, int]]) -> li
     if missing:
         raise NotFound(f"There is no {missing[0]}.")
     return [_decode(one) for one in found if one is not None]
+
+
+async def read_revision(redis: Redis, site: str, number: int | None = None) -> Revision:
+    """One revision, the current one without a number. Raises NotFound."""
+    current = (await current_numbers(redis)).get(site, 0)
+    if not current:
+        raise NotFound(f"there is no site {site!r}")
+    wanted = current if number is None else number
+    if not 1 <= wanted <= current:
+        raise NotFound(f"site {site!r} has no revision {wanted}: its revisions are 1 to {current}")
+    return (await read_revisions(redis, [(site, wanted)]))[0]
+
+
+async def before_current(redis: Redis, site: str) -> int:
+    """The number of the revision before the current one. Raises NotFound where there is none."""
+    current = (await read_revision(redis, site)).number
+    if current == 1:
+        raise NotFound(f"site {site!r} has one revision only: there is none to go back to")
+    return current - 1
 
 
 async def revisions(redis: Redis, site: str) -> list[Revision]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from alerts.model import AlertRule
 from leads.model import Scoring
+from personalization.goals import Goal
 from personalization.model import Experience
 
 Matcher = Callable[[Mapping[str, Any]], bool]
@@ -36,3 +37,8 @@ class Site:
     audiences: Mapping[str, Matcher]
     experiences: tuple[Experience, ...]
     alerts: tuple[AlertRule, ...]
+    #: What an experience is measured by, and the name of the shares of each (experience, audience).
+    goals: tuple[Goal, ...] = ()
+    allocations: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    #: Whether a condition reads what the people of the visitor's company do (`account.people`, …).
+    asks_account: bool = False

@@ -43,12 +43,12 @@ class Backend(Protocol):
 class RedisStreams:
     """The store's streams: one worker owns them by its lease, others stand by."""
 
-    def __init__(self, *, redis_url: str) -> None:
+    def __init__(self, *, redis_url: str, partitions: int = 1) -> None:
         from streams.plugins import transport
 
-        self.broker = transport.broker_url(redis_url)
+        self.broker = transport.broker_url(redis_url, partitions=partitions)
         self.topic = EVENTS
-        self.partitions = 1
+        self.partitions = partitions
         self.settings: Mapping[str, Any] = {}
 
     async def prepare(self) -> None:
@@ -122,10 +122,10 @@ def backend_for(*, redis_url: str, broker_url: str | None) -> Backend:
     return Kafka(broker_url=broker_url, redis_url=redis_url)
 
 
-def publisher_for(*, redis: Redis, broker_url: str | None) -> Publisher:
-    """The publisher of the settings."""
+def publisher_for(*, redis: Redis, broker_url: str | None, partitions: int = 1) -> Publisher:
+    """The publisher of the settings. `partitions` are those of the store's streams; a Kafka topic has its own."""
     if broker_url is None:
-        return RedisPublisher(redis=redis)
+        return RedisPublisher(redis=redis, partitions=partitions)
     from streams.kafka_publisher import KafkaPublisher
 
     return KafkaPublisher(broker_url=broker_url, redis=redis)

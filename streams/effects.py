@@ -13,6 +13,7 @@ from core.identity import Edges, edges
 from core.profiles import Entry, Profile, encode_profile
 from leads.accounts import encode_facts, facts_of
 from leads.scoring import next_silence
+from personalization.counters import deltas
 from sites.site import Site
 from storage import keys
 from storage.people import ACCOUNT_LIFE_S, PERSON_LIFE_S, encode_edges
@@ -40,6 +41,7 @@ def effects(
     commands += _people(before, folded)
     commands += _company(before, after, folded.outcome.closed, lead)
     commands += _timer(before, after, site)
+    commands += _measured(before, after)
     for alert in folded.outcome.alerts:
         commands.extend(enqueue_commands(alert))
     return commands
@@ -166,6 +168,12 @@ def _told(profile: Profile, name: str, lead: str) -> list[Command]:
         return []
     key = keys.account(profile.site, company.digest)
     return [("HSET", key, name, encode_facts(facts_of(profile, lead))), ("EXPIRE", key, ACCOUNT_LIFE_S)]
+
+
+def _measured(before: Profile | None, after: Profile) -> list[Command]:
+    key = keys.measured(after.site)
+    changes = deltas(before.measured if before else None, after.measured)
+    return [("HINCRBY", key, change.cell.field, change.by) for change in changes]
 
 
 def _timer(before: Profile | None, after: Profile, site: Site) -> list[Command]:

@@ -13,6 +13,7 @@ from hashlib import blake2b
 import msgspec
 
 from core.events import Envelope, Event, RawEvent, Rejection, parse_event, parse_time
+from core.visitor_ids import visitor_of, visitor_of_user
 
 _VISITOR = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _COUNTRY = re.compile(r"[A-Z]{2}|")
@@ -72,12 +73,7 @@ def _visitor(raw: Line, site: str) -> str | Bad:
             raw.visitor if fits else Bad(field="visitor", message="must be 1 to 64 letters, digits, _ or -")
         )
     if raw.anonymous_id:
-        return _derived("s", site, raw.anonymous_id)
+        return visitor_of(site, raw.anonymous_id)
     if raw.user_id:
-        return _derived("u", site, raw.user_id)
+        return visitor_of_user(site, raw.user_id)
     return Bad(field="visitor", message="name one of visitor, anonymous_id or user_id")
-
-
-def _derived(kind: str, site: str, name: str) -> str:
-    """The visitor that a Segment client's own id stands for: see docs/segment.md."""
-    return kind + blake2b(f"{site}\x00{name}".encode(), digest_size=16).hexdigest()

@@ -21,7 +21,7 @@ CLOSE_S = 5.0
 
 
 class KafkaPublisher:
-    """Appends to the events topic. Connects when first used, and again whenever that is needed.
+    """Appends to the events topic. Connects when first used or checked, and again whenever that is needed.
 
     Events whose acknowledgement came too late may still be in Kafka later: senders that repeat them are safe,
     an event id counts once.
@@ -49,6 +49,18 @@ class KafkaPublisher:
         finally:
             for future in sent:  # those not done: nobody waits for them any more
                 future.cancel()
+
+    async def check(self) -> None:
+        """Connect where that is not done yet, and ask for the topic's partitions. Raises StoreUnavailable."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                producer = await self._producer()
+                answered = await producer.client.force_metadata_update()
+        except (KafkaError, RedisError, OSError, TimeoutError) as error:
+            await self._after(error)
+            raise StoreUnavailable(f"the broker does not answer: {error!r}") from error
+        if not answered:
+            raise StoreUnavailable("the broker does not answer")
 
     async def _producer(self) -> AIOKafkaProducer:
         """The producer, started. All that wait share one attempt."""

@@ -8,17 +8,21 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
+from alerts.episodes import continued
 from alerts.model import Alert
 from alerts.rules import fire
 from core.attributes import attributes as attributes_of
 from core.attributes import stage_of
 from core.events import DAY_MS, OWN_TYPES, Event
+from core.exposures import Measured
 from core.fold import apply, begins_chapter
 from core.profiles import Entry, Profile
 from leads import scoring
 from leads.accounts import Facts, facts_of, picture
 from leads.people import combine
 from leads.stages import advanced
+from personalization.exposure import Exposure, expose, reach
+from personalization.goals import Standing, reached_by
 from sites.site import Site
 
 
@@ -79,6 +83,8 @@ def step(profile: Profile | None, event: Event, now: int, site: Site, around: Ar
         return Outcome(profile=profile, reason="duplicate")  # whether it is one cannot be told any more
     if event.type == "erase":
         return _erased(profile, event)
+    if event.type == "exposure":
+        return _exposed(profile, event, site)
     anew = begins_chapter(profile, event)
     before = None if anew or (profile and profile.is_tombstone) else profile
     moment = min(now, max(event.at, before.last_at if before else 0))
@@ -93,19 +99,35 @@ def step(profile: Profile | None, event: Event, now: int, site: Site, around: Ar
     shared, facts = share(placed, moment, site, around, facts)
     told, alerted = _alerts(before, shared, event, facts, moment, site, around)
     closed = (Closed(profile=profile),) if anew and profile is not None else ()
-    after = replace(placed, alerted={**placed.alerted, **alerted}, entries=placed.entries + len(entries))
+    after = replace(
+        placed,
+        alerted={**placed.alerted, **alerted},
+        episode=continued(shared.episode, told),
+        entries=placed.entries + len(entries),
+        measured=_reached(placed, before, event, facts, site),
+    )
     return Outcome(profile=after, entries=tuple(entries), alerts=told, closed=closed)
 
 
 def share(
-    profile: Profile, now: int, site: Site, around: Around, facts: dict[str, Any] | None = None
+    profile: Profile,
+    now: int,
+    site: Site,
+    around: Around,
+    facts: dict[str, Any] | None = None,
+    *,
+    traits: bool = True,
 ) -> tuple[Profile, dict[str, Any]]:
     """The profile that the person's visitors share, as of `now`, and its attributes. `facts` are the profile's
     own where they are at hand; alone they are what is shared.
+
+    Without `traits` the visitor keeps its own. Anybody can type somebody's address into a form: what a page shows
+    must not tell them that person's name.
     """
     if not around.peers:
         return (profile, facts) if facts is not None else place(profile, now, site, around)
-    return place(combine(profile, around.peers, site.scoring), now, site, around)
+    shared = combine(profile, around.peers, site.scoring)
+    return place(shared if traits else replace(shared, traits=profile.traits), now, site, around)
 
 
 def place(profile: Profile, now: int, site: Site, around: Around = ALONE) -> tuple[Profile, dict[str, Any]]:
@@ -147,6 +169,36 @@ def _account(profile: Profile, now: int, site: Site, around: Around) -> dict[str
         return None
     everyone = {**around.colleagues, profile.id: facts_of(profile, around.lead)}
     return picture(everyone, now=now, scoring=site.scoring)
+
+
+def _reached(
+    profile: Profile, before: Profile | None, event: Event, facts: dict[str, Any], site: Site
+) -> Measured:
+    """What the visitor is measured by, with the goals reached now."""
+    was = Standing(intent=before.intent, stages=before.stages) if before else Standing()
+    now = Standing(intent=profile.intent, stages=profile.stages)
+    measured = profile.measured
+    hit = reached_by(event, site.goals, before=was, after=now, attributes=facts)
+    for goal in site.goals if hit else ():
+        if goal.id in hit:
+            measured = reach(measured, goal, event.at)
+    return measured
+
+
+def _exposed(profile: Profile | None, event: Event, site: Site) -> Outcome:
+    """An experience met: measured, and nothing else."""
+    folded = apply(profile, event, topic_of=site.topic_of, timezone=site.timezone)
+    said = event.props
+    met = Exposure(
+        experience=str(said.get("experience", "")),
+        audience=str(said.get("audience", "")),
+        variant=str(said.get("variant", "")),
+        allocation=str(said.get("allocation", "")),
+        revision=int(said.get("revision", 0)),
+        visitor=event.visitor,
+        at=event.at,
+    )
+    return Outcome(profile=replace(folded, measured=expose(folded.measured, met, site.goals)))
 
 
 def _alerts(

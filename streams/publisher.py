@@ -18,9 +18,14 @@ Message = tuple[int, bytes, bytes]
 
 
 class Publisher(Protocol):
-    """Where the web process puts events. `publish` returns once they are durable, raises StoreUnavailable."""
+    """Where the web process puts events.
+
+    `publish` returns once they are durable, `check` once the broker has answered. Both raise StoreUnavailable and
+    may be cancelled.
+    """
 
     async def publish(self, events: Sequence[Event]) -> None: ...
+    async def check(self) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -65,6 +70,13 @@ class RedisPublisher:
                 if not done.done():
                     done.set_result(None)
 
+    async def check(self) -> None:
+        """Ask the server whether it is there. Raises StoreUnavailable."""
+        try:
+            await self._redis.ping()
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(f"the stream's server does not answer: {error}") from error
+
     async def close(self) -> None:
         """Wait for what is under way."""
         if self._sender is not None:
@@ -80,6 +92,9 @@ class MemoryPublisher:
     async def publish(self, events: Sequence[Event]) -> None:
         """Append to the list."""
         self.events.extend(events)
+
+    async def check(self) -> None:
+        """It is always there."""
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -21,8 +21,10 @@ from streams.spool_disk import SpoolDisk
 PATIENCE_S = 1.0
 #: How long a refusal is reported by `problems`.
 REFUSAL_S = 10.0
-#: How often to look for what dead processes left.
-ADOPT_EVERY_S = 2.0
+#: The longest that a start waits for the broker, so that the first events need not go to disk.
+CONNECT_S = 3.0
+#: How often to look for what dead processes left, and whether the broker is there.
+LOOK_EVERY_S = 2.0
 #: When so few events are left on disk, new ones wait a moment instead of joining them: under load the spool would
 #: never be empty.
 FEW = 500
@@ -42,7 +44,7 @@ class SpoolingPublisher:
     While anything waits on disk, new events queue behind it, so an event that was sent after another one was
     accepted stays behind it. After a crash while draining, up to a segment may be published twice: event ids
     count once. `clock` is monotonic seconds; `observe` is told how many events were kept, drained and refused.
-    `inner.publish` may be cancelled. Start it before use.
+    While nothing is sent it asks the broker now and then, so that `problems` knows. Start it before use.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class SpoolingPublisher:
         observe: Callable[[What, int], None] = lambda _what, _count: None,
         patience_s: float = PATIENCE_S,
         pause_s: float = PAUSE_S,
-        adopt_every_s: float = ADOPT_EVERY_S,
+        adopt_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._inner, self._disk, self._clock, self._observe = inner, disk, clock, observe
         self._patience_s, self._pause_s, self._adopt_every_s = patience_s, pause_s, adopt_every_s
@@ -83,13 +85,16 @@ class SpoolingPublisher:
         found = []
         if self._queueing:
             found.append(f"events wait on disk for the broker ({self.size} bytes)")
+        elif self._breaker.away:
+            found.append("the broker does not answer; new events go to disk")
         if self._refused_at is not None and self._clock() - self._refused_at < REFUSAL_S:
             found.append("the broker is away and the spool takes no more events")
         return found
 
     async def start(self) -> None:
-        """Adopt what dead processes left, and begin to drain it."""
+        """Connect to the broker, where it answers soon; adopt what dead processes left, and begin to drain it."""
         await self._adopt()
+        await self._check(CONNECT_S)
         self._drainer = asyncio.create_task(self._drain_on(), name="spool-drainer")
 
     async def publish(self, events: Sequence[Event]) -> None:
@@ -161,9 +166,22 @@ class SpoolingPublisher:
                     await self._wake.wait()
             self._wake.clear()
             await self._adopt()
+            if not self._queueing:
+                await self._check(self._patience_s)
             while self._queueing:
                 if not await self._drain_once():
                     await asyncio.sleep(self._pause_s)
+
+    async def _check(self, patience_s: float) -> None:
+        """Ask the broker whether it is there: what events would find out, found out before them."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._inner.check()
+        except Exception as error:  # whatever it is, the drainer stays alive
+            self._failed(error)
+        else:
+            if not self._queueing:  # else an event has met with a failure meanwhile, and the drainer decides
+                self._breaker.succeeded()
 
     async def _adopt(self) -> None:
         try:

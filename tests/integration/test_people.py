@@ -77,6 +77,20 @@ async def test_two_browsers_of_one_person_share_a_profile(stack: Stack) -> None:
     assert await act(stack, "POST", f"{SITE}/visitors/nobody/link", {"email": "a@b.example"}) == 404
 
 
+async def test_an_address_that_anybody_can_type_tells_nobody_a_name(stack: Stack) -> None:
+    mail = "taro@acme.co.jp"
+    engaged = hit("engage", "/pricing", engaged_ms=61_000)
+    first = await stack.beacon(hit("page", "/pricing"), engaged, hit("whitepaper_download"))
+    await stack.beacon(hit("identify", email=mail, name="Taro"), v=first["v"])
+    await seen(stack, first["v"], intent="high", stage="mql")
+    guesser = (await stack.beacon(hit("page")))["v"]
+    answer = await stack.beacon(hit("identify", email=mail), v=guesser, slots=["hero"])
+    # The behaviour counts for the person; the name is only for the browser that said it.
+    assert answer["decisions"]["hero"]["html"] == "<h1>Talk to us, friend</h1>"
+    again = await stack.beacon(v=first["v"], slots=["hero"])
+    assert again["decisions"]["hero"]["html"] == "<h1>Talk to us, Taro</h1>"
+
+
 async def test_a_shared_browser_forks_and_the_first_persons_history_stays_theirs(stack: Stack) -> None:
     v = (await stack.beacon(hit("page"), hit("whitepaper_download"), hit("identify", email="a@acme.co.jp")))[
         "v"

@@ -41,6 +41,8 @@ def test_the_link_holds_the_page_and_its_key() -> None:
         (None, "shop", "v1"),
         ("é.é.é", "shop", "v1"),
     ],
+    # A key holds the time: names made of it would differ from run to run.
+    ids=["another visitor", "another site", "longer", "another secret", "empty", "none", "not ASCII"],
 )
 def test_no_other_key_opens(key: str | None, site: str, visitor: str) -> None:
     assert not LINKS.opens(key, site, visitor)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from msgspec.structs import replace
 from slack_sdk.models.blocks import Block
 
-from alerts.digest import digest_message
+from alerts.blocks import TOTAL_LIMIT, length
+from alerts.digest import Cause, digest_message
 from alerts.escape import mrkdwn, plain
-from alerts.messages import slack_message
-from alerts.model import Alert, Part, SeenPage
+from alerts.messages import follow_up, slack_message
+from alerts.model import Alert, Escalation, Part, PastVisit, SeenPage
 from alerts.points import shown_parts, shown_score
+from alerts.standing import Standing, Unfit
 
 
 def visitor_url(site: str, visitor: str) -> str:
@@ -64,8 +66,18 @@ def texts(message: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for block in message["blocks"]:
         found += [block["text"]] if "text" in block else []
-        found += block.get("fields", []) + block.get("elements", [])
+        found += block.get("fields", [])
+        found += [
+            one if one["type"] in {"mrkdwn", "plain_text"} else label(one)
+            for one in block.get("elements", [])
+        ]
     return found
+
+
+def label(element: dict[str, Any]) -> dict[str, Any]:
+    """What a button or a menu says."""
+    said: dict[str, Any] = element.get("text") or element["placeholder"]
+    return said
 
 
 def shown(message: dict[str, Any]) -> str:
@@ -75,11 +87,12 @@ def shown(message: dict[str, Any]) -> str:
 def check_blocks(message: dict[str, Any]) -> None:
     """Slack's limits, by Slack's own models, and those its models do not know."""
     assert 1 <= len(message["blocks"]) <= 50
-    for block in message["blocks"]:
-        parsed = Block.parse(json.loads(json.dumps(block)))
-        assert parsed is not None
-        parsed.validate_json()
-        assert parsed.to_dict() == block
+    parsed = Block.parse_all(json.loads(json.dumps(message["blocks"])))
+    for one, block in zip(parsed, message["blocks"], strict=True):
+        one.validate_json()
+        assert one.to_dict() == block
+    assert length(message["blocks"]) <= TOTAL_LIMIT
+    assert len(message["text"]) <= 3000
     for text in texts(message):
         assert 1 <= len(text["text"]) <= 3000
         assert text["type"] == "plain_text" or text["verbatim"] is True
@@ -213,6 +226,8 @@ def hostile(text: str) -> Alert:
         instruction=text,
         why=text,
         intent=text,
+        enquiry=f"{text}\n{text}",
+        visits=(PastVisit(at=1, source=dict.fromkeys(("utm_campaign", "referrer_host"), text)),) * 3,
     )
 
 
@@ -221,8 +236,21 @@ def hostile(text: str) -> Alert:
 def test_visitor_text_only_shows(text: str, locale: str) -> None:
     for message in (
         slack_message(replace(hostile(text), locale=locale), visitor_url=visitor_url),
-        digest_message(
-            [replace(hostile(text), locale=locale)] * 12, total=12, visitor_url=visitor_url, stale_ms=900_000
+        slack_message(
+            replace(hostile(text), locale=locale),
+            visitor_url=visitor_url,
+            before=[replace(hostile(text), id=f"b{i}", event=f"e{i}", locale=locale) for i in range(20)],
+        ),
+        follow_up([replace(hostile(text), locale=locale)] * 12, visitor_url=visitor_url),
+        follow_up([replace(hostile(text), locale=locale)] * 20),
+        *(
+            digest_message(
+                [replace(hostile(text), id=f"a{i}", locale=locale) for i in range(12)],
+                visitor_url=visitor_url,
+                cause=cause,
+                stale_ms=900_000,
+            )[0]
+            for cause in get_args(Cause)
         ),
     ):
         check_blocks(message)
@@ -286,12 +314,146 @@ def test_shown_parts_sum_to_the_shown_score(points: list[float], score: float) -
     assert all(part.points for part in addends if part.rule is not None)
 
 
-def test_a_digest_names_the_highest_scores_and_counts_the_rest() -> None:
-    alerts = [replace(ALERT, id=f"a{i}", traits={"name": f"N{i}"}, score=i) for i in range(14)]
-    message = digest_message(alerts, total=14, visitor_url=visitor_url, stale_ms=900_000, duplicate=True)
+def some_alerts(count: int, **changes: Any) -> list[Alert]:
+    return [
+        replace(ALERT, id=f"a{i}", visitor=f"v{i}", traits={"name": f"N{i}"}, score=i, **changes)
+        for i in range(count)
+    ]
+
+
+def test_a_digest_names_the_highest_scores_first_and_everybody_else() -> None:
+    message, told = digest_message(
+        some_alerts(14), visitor_url=visitor_url, cause="late", stale_ms=900_000, duplicate=True
+    )
     check_blocks(message)
     body = shown(message)
     assert "14 alerts arrived late" in body
     assert re.findall(r"\|N(\d+) ", body) == [str(i) for i in range(13, 3, -1)]
-    assert "and 4 more" in body
+    assert re.findall(r"• N(\d+) ", body) == ["3", "2", "1", "0"]
+    assert told == {f"a{i}" for i in range(14)}
     assert message["text"].startswith("[possible duplicate] 14 alerts")
+
+
+def test_what_one_digest_cannot_name_waits_for_the_next() -> None:
+    waiting, digests = some_alerts(1_000), 0
+    named: list[str] = []
+    while waiting:
+        message, told = digest_message(waiting, visitor_url=visitor_url, cause="budget", stale_ms=1)
+        check_blocks(message)
+        digests += 1
+        here = re.findall(r"(?:\||• )N(\d+) ", shown(message))
+        assert {f"a{name}" for name in here} == told
+        assert f"{len(told)} more alerts" in message["text"]
+        named += here
+        waiting = [one for one in waiting if one.id not in told]
+    assert sorted(map(int, named)) == list(range(1_000))
+    assert digests < 10
+
+
+def test_a_digest_names_each_person_once_and_an_enquiry_first() -> None:
+    alerts = [*some_alerts(12), replace(some_alerts(1)[0], id="again", at=ALERT.at + 1)]
+    alerts.append(replace(ALERT, id="ask", visitor="w", traits={"name": "Asker"}, score=0, urgent=True))
+    message, told = digest_message(alerts, visitor_url=visitor_url, cause="quiet", stale_ms=1)
+    body = shown(message)
+    assert len(told) == 14
+    assert body.count("N0 ") == 1
+    assert body.index("Asker") < body.index("N11 ")
+
+
+# -- a living message
+
+LATER = replace(
+    ALERT, id="b1", event="e2", rule="became-hot", at=ALERT.at + 60_000, why="Entered “high”", score=65
+)
+
+
+def test_one_event_with_two_reasons_says_both() -> None:
+    same = replace(LATER, event=ALERT.event, at=ALERT.at, instruction="Offer a call")
+    message = slack_message(same, before=[ALERT], visitor_url=visitor_url)
+    check_blocks(message)
+    summary = message["blocks"][1]["text"]["text"]
+    assert "*Downloaded a whitepaper* — Nov 22, 12:04\n*Entered “high”*\n*Score 65" in summary
+    assert "Call within 5 minutes" in summary
+    assert "Offer a call" in summary
+    assert "whitepaper + became-hot" in shown(message)
+    assert "Earlier in this episode" not in shown(message)
+
+
+def test_an_update_leads_with_what_is_new_and_keeps_what_was() -> None:
+    message = slack_message(LATER, before=[ALERT], visitor_url=visitor_url, buttons=True)
+    check_blocks(message)
+    assert "*Entered “high”* — Nov 22, 12:05" in message["blocks"][1]["text"]["text"]
+    assert "*Earlier in this episode*\n• 12:04 Downloaded a whitepaper" in shown(message)
+    assert next(b["block_id"] for b in message["blocks"] if b["type"] == "actions") == f"kizashi.{ALERT.id}"
+
+
+@pytest.mark.parametrize(
+    ("standing", "buttons", "said"),
+    [
+        (Standing(), ["claim", "snooze", "unfit", "open"], ""),
+        (
+            Standing(owner="U1", owner_at=ALERT.at),
+            ["snooze", "unfit", "open"],
+            "<@U1> has this, since Nov 22, 12:04",
+        ),
+        (
+            Standing(snoozed_by="U2", snoozed_until=ALERT.at + 3_600_000),
+            ["claim", "snooze", "unfit", "open"],
+            "<@U2> snoozed this until Nov 22, 13:04",
+        ),
+        (
+            Standing(unfit=Unfit(by="U3", at=ALERT.at)),
+            ["open"],
+            "Not a fit, says <@U3>: no alerts about this visitor until Dec 22",
+        ),
+    ],
+)
+def test_the_buttons_and_who_has_it(standing: Standing, buttons: list[str], said: str) -> None:
+    message = slack_message(ALERT, visitor_url=visitor_url, standing=standing, buttons=True)
+    check_blocks(message)
+    (row,) = [block for block in message["blocks"] if block["type"] == "actions"]
+    assert [element["action_id"] for element in row["elements"]] == buttons
+    assert row["elements"][-1]["url"] == visitor_url("demo", ALERT.visitor)
+    assert said in shown(message)
+
+
+def test_an_enquiry_is_quoted_line_by_line_and_a_visit_before_is_listed() -> None:
+    asked = replace(
+        ALERT,
+        enquiry="Can you do lots?\n\n<!channel> *Score 99*",
+        visits=(
+            PastVisit(
+                at=ALERT.at - 86_400_000, page_count=5, engaged_ms=60_000, source={"utm_campaign": "x"}
+            ),
+        ),
+        owner="U0123ABCD",
+    )
+    message = slack_message(asked, visitor_url=visitor_url)
+    check_blocks(message)
+    body = shown(message)
+    assert "*What they wrote*\n> Can you do lots?\n> &lt;!channel&gt; " in body
+    assert "• Nov 21, 12:04 — 5 pages · 1 min · directly · campaign x" in body
+    assert "For <@U0123ABCD>" in body
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"test": True}, "This is a test of the rule whitepaper"),
+        ({"reminder": True, "escalate": Escalation(after_ms=900_000)}, "Nobody has claimed this for 15 min."),
+    ],
+)
+def test_banners(changes: dict[str, Any], said: str) -> None:
+    message = slack_message(replace(ALERT, **changes), visitor_url=visitor_url)
+    check_blocks(message)
+    assert said in message["blocks"][0]["elements"][0]["text"]
+
+
+def test_a_reply_says_what_is_new_and_calls_who_has_it() -> None:
+    message = follow_up([ALERT, LATER], standing=Standing(owner="U1"))
+    check_blocks(message)
+    assert message["blocks"][0]["text"]["text"].split("\n") == [
+        "12:04 *Downloaded a whitepaper*",
+        "12:05 *Entered “high”*",
+        "Score now 65 (high) · <@U1>",
+    ]

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from alerts.model import Alert, AlertRule
+from alerts.episodes import continued, rejoined
+from alerts.model import Alert, AlertRule, Route
 from alerts.rules import FADED, fire
 from alerts.words import duration, happened, moved
+from core.bucketing import bucket
 from core.events import Event
-from core.profiles import PageVisit, Profile, Session, Source, Tally, TopicStat
+from core.profiles import Episode, PageVisit, Profile, Session, Source, Tally, TopicStat
 
 MINUTE = 60_000
 AT = 1_763_780_645_000
@@ -121,9 +123,144 @@ def test_what_fires(
 def test_cooldown(last: int | None, cooldown: int, fires: bool, remembered: int) -> None:
     rule = AlertRule(id="wp", channel="#hot", on="whitepaper_download", cooldown_ms=cooldown)
     before = {"other": 5} | ({} if last is None else {"wp": last})
-    alerts, alerted = fired(rule, after=a_profile(alerted=before))
-    assert len(alerts) == int(fires)
-    assert alerted == {"other": 5, "wp": remembered}
+    # It was received an hour after it happened.
+    event = an_event(received_at=AT + 60 * MINUTE)
+    alerts, alerted = fired(rule, after=a_profile(alerted=before), event=event)
+    assert [alert.withheld for alert in alerts] == ["" if fires else "cooldown"]
+    reported = {} if fires else {"wp~": remembered}
+    assert alerted == {"other": 5, "wp": remembered} | reported
+    assert fires or fired(rule, after=a_profile(alerted=alerted), event=event) == ([], alerted)
+
+
+@pytest.mark.parametrize(
+    ("back", "why"),
+    [
+        (29 * MINUTE, "cooldown"),
+        (2 * 60 * MINUTE, "cooldown"),
+        (23 * 60 * MINUTE, "cooldown"),
+        (25 * 60 * MINUTE, ""),  # the clock had been wrong before: no rule is silent for a year
+    ],
+)
+def test_a_cooldown_holds_when_the_servers_clock_is_set_back(back: int, why: str) -> None:
+    rule = AlertRule(id="wp", channel="#hot", on="whitepaper_download", cooldown_ms=30 * MINUTE)
+    _, alerted = fired(rule)
+    (again,), _ = fired(
+        rule, after=a_profile(alerted=alerted), event=an_event(id="e2", at=AT - back, received_at=AT - back)
+    )
+    assert again.withheld == why
+
+
+# -- who is told, where, and who is not
+
+
+def test_a_holdout_withholds_the_share_that_anyone_can_recompute() -> None:
+    rule = AlertRule(id="wp", channel="#hot", on="whitepaper_download", holdout=0.25)
+    told = []
+    for number in range(1_000):
+        (alert,), alerted = fired(rule, after=a_profile(id=f"v{number}"))
+        assert alert.withheld == ("holdout" if bucket("alert:wp", f"v{number}") < 0.25 else "")
+        assert alerted == {"wp": AT}
+        told.append(not alert.withheld)
+    assert 700 < sum(told) < 800
+
+
+@pytest.mark.parametrize(
+    ("event", "urgent", "withheld"),
+    [
+        (an_event(), False, "holdout"),
+        (an_event(), True, ""),
+        (an_event(props={"message": "Please call"}), False, ""),
+        (an_event("identify", type="identify", props={"inquiry": "Please call"}), False, ""),
+        (an_event(props={"message": "  ", "question": 5}), False, "holdout"),
+    ],
+)
+def test_an_enquiry_is_urgent_and_never_withheld(event: Event, urgent: bool, withheld: str) -> None:
+    rule = AlertRule(
+        id="wp", channel="#hot", on=event.name, holdout=1.0, urgent=urgent, cooldown_ms=30 * MINUTE
+    )
+    (alert,), alerted = fired(rule, event=event)
+    assert alert.withheld == withheld
+    assert (alert.urgent, bool(alert.enquiry)) == (withheld == "", "Please call" in event.props.values())
+    again, _ = fired(rule, after=a_profile(alerted=alerted), event=replace(event, id="e2", at=AT + 1))
+    assert [one.withheld for one in again] == ["" if alert.enquiry else "cooldown"]
+
+
+@pytest.mark.parametrize(
+    ("region", "channel", "owner"),
+    [("east", "#east", "U1"), ("west", "#west", "U0"), ("north", "#hot", "U0")],
+)
+def test_the_first_route_that_holds_says_where_to(region: str, channel: str, owner: str) -> None:
+    rule = AlertRule(
+        id="wp",
+        channel="#hot",
+        owner="U0",
+        on="whitepaper_download",
+        routes=(
+            Route(channel="#east", owner="U1", when=lambda facts: facts["region"] == "east"),
+            Route(channel="#west", owner="U0", when=lambda facts: facts["region"] == "west"),
+            Route(channel="#never", when=lambda facts: facts["region"] == "west"),
+        ),
+    )
+    (alert,), _ = fired(rule, attributes={"region": region})
+    assert (alert.channel, alert.owner) == (channel, owner)
+
+
+# -- episodes
+
+EPISODE = 60 * MINUTE
+
+
+def told_at(*minutes: int, rules: int = 1) -> list[tuple[str, bool]]:
+    """The episode of each alert, and whether it began it, for events at those minutes."""
+    every = [
+        AlertRule(id=f"r{i}", channel="#hot", on="whitepaper_download", episode_ms=EPISODE)
+        for i in range(rules)
+    ]
+    profile, alerts = a_profile(), []
+    for minute in minutes:
+        at = AT + minute * MINUTE
+        event = an_event(id=f"e{minute}", at=at, received_at=at)
+        told, alerted = fired(*every, after=profile, event=event)
+        profile = replace(profile, alerted=alerted, episode=continued(profile.episode, told))
+        alerts += told
+    return [(alert.episode, alert.first) for alert in alerts]
+
+
+def test_an_episode_goes_on_until_nothing_is_told_for_long() -> None:
+    first, second, third, fourth = told_at(0, 59, 118, 178)
+    assert [one[1] for one in (first, second, third, fourth)] == [True, False, False, True]
+    assert first[0] == second[0] == third[0] != fourth[0]
+    assert told_at(0, 59, 118, 178) == [first, second, third, fourth]
+
+
+def test_two_rules_fired_by_one_event_are_one_episode() -> None:
+    assert [first for _, first in told_at(0, 5, rules=2)] == [True, False, False, False]
+    assert len({episode for episode, _ in told_at(0, 5, rules=2)}) == 1
+
+
+def test_what_nobody_is_told_neither_begins_nor_lengthens_an_episode() -> None:
+    rule = AlertRule(
+        id="wp", channel="#hot", on="whitepaper_download", cooldown_ms=45 * MINUTE, episode_ms=EPISODE
+    )
+    profile, known = a_profile(), []
+    for minute in (0, 40, 70):
+        at = AT + minute * MINUTE
+        alerts, alerted = fired(rule, after=profile, event=an_event(id=f"e{minute}", at=at, received_at=at))
+        profile = replace(profile, alerted=alerted, episode=continued(profile.episode, alerts))
+        known.append((alerts[0].withheld, profile.episode.last_at if profile.episode else None))
+    assert known == [("", AT), ("cooldown", AT), ("", AT + 70 * MINUTE)]
+
+
+def test_an_episode_that_people_know_keeps_its_id_when_a_late_event_begins_it_earlier() -> None:
+    told = Episode(id="known", first_at=AT, last_at=AT + 5)
+    again = Episode(id="anew", first_at=AT - 10, last_at=AT + 5)
+    late = replace(fired(ON)[0][0], episode="anew", first=True)
+    kept, (alert,) = rejoined(told, again, [late])
+    assert kept == Episode(id="known", first_at=AT - 10, last_at=AT + 5)
+    assert (alert.episode, alert.first) == ("known", False)
+    later = Episode(id="next", first_at=AT + 6, last_at=AT + 9)
+    assert rejoined(told, later, [late]) == (later, [late])
+    assert rejoined(None, again, []) == (again, [])
 
 
 def test_two_rules_fire_and_a_replay_makes_the_same_ids() -> None:

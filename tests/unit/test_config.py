@@ -195,5 +195,5 @@ def test_processes_that_start_together_agree_on_the_secrets(tmp_path: Path) -> N
 
 
 def test_a_webhook_is_always_signed() -> None:
-    with pytest.raises(SettingsError, match="^KIZASHI_WEBHOOK_SECRET: is missing"):
+    with pytest.raises(SettingsError, match=r"^KIZASHI_WEBHOOK_SECRET: is missing"):
         from_env({"KIZASHI_WEBHOOK_URL": "https://hooks.example.com/"})
