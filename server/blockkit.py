@@ -1,7 +1,8 @@
 """Block Kit as HTML, the way Slack would show it. Pure, and everything is escaped.
 
 Covers what our alerts use: header, section (text, fields, accessory), context, divider, actions (buttons and
-menus), image (its alternative text alone: nothing is loaded from elsewhere). Source: Slack's reference of blocks and of mrkdwn.
+menus), image (its alternative text alone: nothing is loaded from elsewhere). Source: Slack's reference of blocks
+and of mrkdwn.
 """
 
 from __future__ import annotations
@@ -17,13 +18,19 @@ from server.mrkdwn import mrkdwn, plain, safe_url
 Block = Mapping[str, Any]
 
 
-def render(blocks: Sequence[Block]) -> Markup:
-    """Blocks to HTML. A block of an unknown type or a wrong shape shows nothing, and never raises."""
-    return Markup("\n").join(_block(block) for block in blocks if isinstance(block, Mapping))
+def render(blocks: Sequence[Block], clicks: str = "") -> Markup:
+    """Blocks to HTML. A block of an unknown type or a wrong shape shows nothing, and never raises.
+
+    `clicks` is an address of ours that takes clicks as a form (`block`, `click`); without it a button that only
+    Slack can answer is drawn, not clickable.
+    """
+    return Markup("\n").join(_block(block, clicks) for block in blocks if isinstance(block, Mapping))
 
 
-def _block(block: Block) -> Markup:
+def _block(block: Block, clicks: str) -> Markup:
     kind = block.get("type")
+    if kind == "actions" and clicks:
+        return _form(block, clicks)
     drawer = DRAWERS.get(kind) if isinstance(kind, str) else None
     return drawer(block) if drawer else Markup("")
 
@@ -74,6 +81,35 @@ def _divider(_block: Block) -> Markup:
 def _actions(block: Block) -> Markup:
     items = Markup("").join(_element(item) for item in _list(block.get("elements")))
     return Markup('<div class="bk-actions">{}</div>').format(items)
+
+
+def _form(block: Block, clicks: str) -> Markup:
+    items = Markup("").join(_clickable(item) for item in _list(block.get("elements")))
+    return Markup(
+        '<form class="bk-actions" method="post" action="{}"><input type="hidden" name="block" value="{}">{}</form>'
+    ).format(clicks, str(block.get("block_id") or ""), items)
+
+
+def _clickable(element: Mapping[str, Any]) -> Markup:
+    """A button that sends its `action_id`, or a menu of such with `action_id:value`; a link stays one."""
+    name = str(element.get("action_id") or "")
+    if element.get("type") == "static_select":
+        options = Markup("").join(
+            _submit(f"{name}:{option.get('value')}", "default", option)
+            for option in _list(element.get("options"))
+        )
+        return Markup(
+            '<details class="bk-menu"><summary class="bk-button bk-select">{}</summary><div>{}</div></details>'
+        ).format(_text(element.get("placeholder")), options)
+    if element.get("type") != "button" or element.get("url"):
+        return _element(element)
+    return _submit(name, str(element.get("style") or "default"), element)
+
+
+def _submit(click: str, style: str, element: Mapping[str, Any]) -> Markup:
+    return Markup('<button class="bk-button bk-{}" name="click" value="{}">{}</button>').format(
+        re.sub(r"[^a-z]", "", style), click, _text(element.get("text"))
+    )
 
 
 def _image(block: Block) -> Markup:

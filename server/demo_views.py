@@ -137,6 +137,7 @@ def _message(alert: Mapping[str, Any], channel: str) -> dict[str, Any]:
         "at": alert.get("sent_at") or alert["at"],
         "blocks": _blocks(message, alert.get("happened") or alert.get("why") or ""),
         "thread": [],
+        "clicks": alert.get("clicks") or "",
     }
 
 

@@ -28,6 +28,9 @@ from server.errors import ApiError
 
 log = structlog.get_logger()
 
+#: Where the local outbox page sends its clicks, and who clicks there.
+LOCAL = "/demo/slack/click"
+YOU = "UYOU"
 #: Slack wants an answer within three seconds.
 ANSWER_S = 2.5
 _PERSON = re.compile(r"[UW][A-Z0-9]{2,20}")
@@ -61,6 +64,30 @@ async def interactions(request: web.Request) -> web.Response:
     except (RedisError, OSError, TimeoutError) as error:
         raise StoreUnavailable(f"a click was not recorded ({type(error).__name__})") from error
     return web.Response(headers={"Cache-Control": "private, no-store"})
+
+
+def is_local(app: web.Application) -> bool:
+    """Whether no Slack is connected: then the outbox page is where people click."""
+    settings = app[state.SETTINGS]
+    return not (settings.slack_bot_token or settings.slack_webhook_url)
+
+
+async def local_click(request: web.Request) -> web.Response:
+    """`POST /demo/slack/click`: a button of the local outbox page. 303 back to it; 404 once Slack is connected,
+    403 for another site's form.
+    """
+    if not is_local(request.app):
+        raise web.HTTPNotFound
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        raise web.HTTPForbidden
+    form = parse_qs((await read_bounded(request)).decode(errors="replace"), max_num_fields=20)
+    alert_id = form.get("block", [""])[0].removeprefix(BLOCK_ID)
+    action, _, choice = form.get("click", [""])[0].partition(":")
+    if _ALERT.fullmatch(alert_id):
+        at = request.app[state.CLOCK]()
+        click = Click(action=action, alert_id=alert_id, by=YOU, at=at, choice=choice)
+        await _do(Clicks(request.app[state.REDIS]), click)
+    raise web.HTTPSeeOther("/demo/slack")
 
 
 def clicks_in(body: bytes, *, now: int) -> Iterator[Click]:
@@ -130,5 +157,6 @@ def _ms(ts: str) -> int | None:
 
 
 def add_interactions(app: web.Application) -> None:
-    """Register the route."""
+    """Register the routes."""
     app.router.add_post("/slack/interactions", interactions)
+    app.router.add_post(LOCAL, local_click)

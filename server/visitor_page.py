@@ -141,6 +141,7 @@ class VisitorPage:
             file=await app[state.FILES].get(seen.site),
             lang=language(request, seen.site),
             now=now,
+            browsers=len(seen.visitors),
         )
 
     def _panel(self, seen: Seen) -> str:

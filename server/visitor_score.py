@@ -79,6 +79,8 @@ def _entry(seen: Seen, entry: Entry) -> dict[str, Any]:
 
 def _what(seen: Seen, entry: Entry, rule: ScoringRule | None) -> str:
     said = texts(seen.lang)
+    if entry.event.startswith("same-person:"):
+        return str(said["did_once"])
     if rule is None:
         return str(said["did_gone"])
     if rule.idle_event is not None:

@@ -18,8 +18,8 @@ from sites.site import Site
 class Seen:
     """All that is known of one visitor at `now` (epoch ms). `profile` and `facts` are `pipeline.place`'s.
 
-    `alerts` are this visitor's, newest first, as the admin API shows them. `file` is the site's file, None where
-    it cannot be read.
+    `browsers` counts the person's visitors. `alerts` are theirs, newest first, as the admin API shows them. `file` is
+    the site's file, None where it cannot be read.
     """
 
     site: Site
@@ -31,6 +31,7 @@ class Seen:
     file: SiteFile | None
     lang: str
     now: int
+    browsers: int = 1
 
     def at(self, at: int) -> dict[str, str]:
         """A moment (epoch ms) for machines and, in the site's zone, for people."""

@@ -28,6 +28,7 @@ def view(seen: Seen) -> dict[str, Any]:
     profile = seen.profile
     return {
         "who": who(seen),
+        "standing": _standing(seen),
         "score": shown_score(profile.score),
         "intent": profile.intent,
         "gauge": gauge(seen),
@@ -65,6 +66,19 @@ def who(seen: Seen) -> dict[str, str]:
         "phone": phone,
         "tel": f"tel:{re.sub('[^+0-9]', '', phone)}" if _PHONE.fullmatch(phone) else "",
     }
+
+
+def _standing(seen: Seen) -> list[str]:
+    """How far the visitor has come, on how many browsers, and who else of the company is about."""
+    words, stages = texts(seen.lang), seen.profile.stages
+    stage = next((name for name in ("mql", "lead") if name in stages), None)
+    said = [words["stages"][stage].format(when=seen.at(stages[stage])["text"])] if stage else []
+    if seen.browsers > 1:
+        said.append(words["browsers"].format(n=seen.browsers))
+    people = (seen.facts.get("account") or {}).get("people", 0)
+    if people > 1:
+        said.append(words["colleagues"].format(n=people, company=_company(seen)))
+    return said
 
 
 def _trait(traits: Mapping[str, Any], *names: str) -> str:
