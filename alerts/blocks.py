@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 Block: TypeAlias = dict[str, Any]
@@ -10,11 +12,14 @@ HEADER_LIMIT = 150
 SECTION_LIMIT = 3000
 FIELD_LIMIT = 2000
 BLOCKS_LIMIT = 50
+#: Slack refuses blocks that are too long together (`msg_blocks_too_long`). It names no limit; people met it
+#: at 11,300 characters and more (slackapi/bolt-js, issues 2509 and 2867).
+TOTAL_LIMIT = 10_000
 
 
 def header(text: str) -> Block:
     """One large bold line of plain text, at most 150 characters."""
-    return {"type": "header", "text": {"type": "plain_text", "text": text, "emoji": False}}
+    return {"type": "header", "text": plain_text(text)}
 
 
 def section(text: str) -> Block:
@@ -30,6 +35,32 @@ def fields(texts: list[str]) -> Block:
 def context(text: str) -> Block:
     """A line of small grey mrkdwn."""
     return {"type": "context", "elements": [_mrkdwn(text)]}
+
+
+def button(action: str, text: str, **more: Any) -> Block:
+    """A button; `more` can be its `url`, `style` or `confirm`."""
+    return {"type": "button", "action_id": action, "text": plain_text(text), **more}
+
+
+def select(action: str, text: str, options: Mapping[str, str]) -> Block:
+    """A menu of `options`, value -> what it says."""
+    shown = [{"text": plain_text(said), "value": value} for value, said in options.items()]
+    return {"type": "static_select", "action_id": action, "placeholder": plain_text(text), "options": shown}
+
+
+def actions(block_id: str, elements: list[Block]) -> Block:
+    """A row of buttons and menus."""
+    return {"type": "actions", "block_id": block_id, "elements": elements}
+
+
+def plain_text(text: str) -> Block:
+    """A text without formatting."""
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def length(blocks: list[Block]) -> int:
+    """The characters of all blocks together, as sent."""
+    return len(json.dumps(blocks, ensure_ascii=False))
 
 
 def joined(lines: list[str], limit: int = SECTION_LIMIT) -> str:

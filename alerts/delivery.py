@@ -1,158 +1,206 @@
-"""Sending one message and recording what became of it, so that no crash in between loses or floods."""
+"""Sending one message: a new one, an update of one that people have, or a digest of many."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from redis.exceptions import RedisError
+from msgspec.structs import replace
 
-from alerts.digest import digest_message
+from alerts.digest import Cause, digest_message
 from alerts.links import VisitorUrl
-from alerts.messages import slack_message
+from alerts.messages import follow_up, slack_message
+from alerts.model import Alert
 from alerts.outbox import Outbox
 from alerts.pacing import Pacing
 from alerts.records import Stored
-from alerts.sinks.base import Refused, RetryLater, Sent, Sink
+from alerts.settling import Case, Pending, Settling, entries, refusals_failed
+from alerts.sinks.base import Gone, LivingSink, Message, Refused, Sent, Sink, UpdatingSink
+from alerts.standing import Post, Standing
+from alerts.triage import QUIET
 
 log = structlog.get_logger(__name__)
-NO_ANSWER = "no answer twice; the message may have arrived"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pending:
-    """One entry of the outbox stream. `at` is when the alert fired, `queued_at` when it was put there."""
+class Told:
+    """What a turn came to: the entries that are settled, the episode that has a message in the channel now, and
+    whether something was sent there (`update`, `post` or `digest`; "": nothing).
+    """
 
-    entry: str
-    alert_id: str
-    at: int
-    queued_at: int
+    settled: frozenset[str]
+    what: str = ""
+    posted: str = ""
 
 
 class Delivery:
-    """Delivers entries of one channel: one as itself, several as a digest.
-
-    `token` gives the lease's token, `count` is told `sent`, `failed` or `retried` once per alert, `clock` is
-    epoch milliseconds.
-    """
+    """Delivers alerts to one sink. `clock` is epoch milliseconds."""
 
     def __init__(
         self,
         *,
         outbox: Outbox,
         sink: Sink,
+        settling: Settling,
         visitor_url: VisitorUrl,
         pacing: Pacing,
         clock: Callable[[], int],
-        token: Callable[[], str],
-        count: Callable[[str], None],
     ) -> None:
-        self._outbox, self._sink, self._visitor_url = outbox, sink, visitor_url
-        self._pacing, self._clock, self._token, self._count = pacing, clock, token, count
+        self._outbox, self._sink, self._settling = outbox, sink, settling
+        self._visitor_url, self._pacing, self._clock = visitor_url, pacing, clock
 
-    async def deliver(self, batch: Sequence[Pending]) -> bool:
-        """Settle every alert of `batch`. Returns whether a message was posted.
+    async def tell(self, batch: Sequence[Pending]) -> Told:
+        """Tell what is new of one episode: in its message where it has one, else in a new one.
 
         Raises RetryLater when the batch has to be tried again, LeaseLost when another process sends now,
         RedisError when Redis is away before anything was posted.
         """
-        live = await self._still_unsettled(batch)
+        whole = frozenset(one.entry for one in batch)
+        cases = await self._settling.to_tell(batch)
+        known = await self._known(cases[-1].post) if cases else []
+        live, attempt = await self._attempt(cases)
         if not live:
-            return False
-        if any(stored.unanswered for _, stored in live):
+            return Told(settled=whole)
+        post = live[-1].post
+        if post is None or not isinstance(self._sink, UpdatingSink):
+            return Told(settled=whole, **await self._post(live, attempt))
+        try:
+            return Told(settled=whole, **await self._update(self._sink, live, known, post, attempt))
+        except Gone:
+            fresh = [await self._settling.forget_post(case) for case in live]
+            return Told(settled=whole, **await self._post(fresh, attempt))
+
+    async def digest(self, batch: Sequence[Pending], cause: Cause) -> Told:
+        """Tell as many of `batch` as one message can name. Raises as `tell` does."""
+        whole = frozenset(one.entry for one in batch)
+        cases = await self._settling.to_tell(batch)
+        if not cases:
+            return Told(settled=whole)
+        if all(case.stored.reason == QUIET for case in cases):
+            cause = "quiet"
+        _, named = self._digest(cases, cause)
+        chosen = [case for case in cases if case.alert.id in named]
+        live, attempt = await self._attempt(chosen)
+        settled = whole - entries(cases) | entries(chosen)
+        if not live:
+            return Told(settled=settled)
+        message, _ = self._digest(live, cause)
+        sent = await refusals_failed(
+            self._settling, live, lambda: self._sink.send(live[0].alert, message, attempt=attempt)
+        )
+        if sent is not None:
+            await self._settling.told(live, sent, "sent", living=False)
+        return Told(settled=settled, what="digest")
+
+    async def redraw(self, pending: Pending) -> Told:
+        """Draw an episode's message anew: somebody clicked. Raises RetryLater and RedisError."""
+        stored = (await self._outbox.load([pending.alert_id]))[0]
+        what = ""
+        if stored is not None and isinstance(self._sink, LivingSink):
+            standing = (await self._outbox.standings([stored.alert]))[0]
+            post = standing.posts.get(stored.alert.channel)
+            if post is not None:
+                what = await self._redraw(self._sink, stored.alert, post, standing)
+        await self._outbox.drop(pending.entry, None, pending.alert_id)
+        return Told(settled=frozenset({pending.entry}), what=what)
+
+    async def _attempt(self, cases: Sequence[Case]) -> tuple[list[Case], int]:
+        if any(case.stored.unanswered for case in cases):
             # The one marked copy allowed must not be spent on a server that is still down.
             await self._sink.probe()
-        attempts = await self._outbox.mark_attempt(
-            [stored.alert.id for _, stored in live], now=self._clock(), token=self._token()
+        return await self._settling.attempt(cases)
+
+    async def _known(self, post: Post | None) -> list[Alert]:
+        """The alerts that a message holds already."""
+        found = await self._outbox.load(post.alerts) if post is not None else []
+        return [one.alert for one in found if one is not None]
+
+    async def _post(self, live: list[Case], attempt: int) -> dict[str, str]:
+        """A message of its own. Where people have one that cannot be updated, a short one."""
+        head = live[-1]
+        message = (
+            self._short(live) if head.post else self._whole([case.stored for case in live], head.standing)
         )
-        live = [one for one, attempt in zip(live, attempts, strict=True) if attempt]
-        if not live:
-            return False
-        return await self._post(live, max(attempts))
+        sent = await refusals_failed(
+            self._settling, live, lambda: self._sink.send(head.alert, message, attempt=attempt)
+        )
+        if sent is None:
+            return {"what": "post"}
+        await self._settling.told(live, sent, "sent")
+        return {"what": "post", "posted": head.pending.episode}
 
-    async def _still_unsettled(self, batch: Sequence[Pending]) -> list[tuple[Pending, Stored]]:
-        live = []
-        for pending, stored in zip(
-            batch, await self._outbox.load([one.alert_id for one in batch]), strict=True
-        ):
-            if stored is None or stored.outcome:
-                await self._outbox.drop(pending.entry, stored, pending.alert_id)
-            elif stored.exhausted:
-                await self._fail(pending, NO_ANSWER)
-            else:
-                live.append((pending, stored))
-        return live
+    async def _update(
+        self, sink: UpdatingSink, live: list[Case], known: list[Alert], post: Post, attempt: int
+    ) -> dict[str, str]:
+        head, place = live[-1], Sent(channel=post.channel, ts=post.ts)
+        whole = self._whole([case.stored for case in live], head.standing, known)
 
-    async def _post(self, live: list[tuple[Pending, Stored]], attempt: int) -> bool:
+        async def send() -> Sent:
+            sent = await sink.update(place, head.alert, whole, attempt=attempt)
+            if isinstance(sink, LivingSink):
+                # Slack counts each call to a channel: the thread waits for its turn.
+                await asyncio.sleep(sink.pace_s)
+                await self._reply(sink, place, live, attempt)
+            return sent
+
+        sent = await refusals_failed(self._settling, live, send)
+        if sent is not None:
+            await self._settling.told(live, place, "updated")
+        return {"what": "update", "posted": head.pending.episode}
+
+    async def _reply(self, sink: LivingSink, place: Sent, live: Sequence[Case], attempt: int) -> None:
+        head = live[-1].alert
         try:
-            message = self._message([stored for _, stored in live])
-            sent = await self._sink.send(live[0][1].alert, message, attempt=attempt)
-        except RetryLater as later:
-            await self._again(live, later)
+            await sink.reply(place, head, self._short(live), attempt=attempt)
+        except Refused as refused:  # the message itself says it already
+            log.warning("no reply in the thread", alert=head.id, reason=refused.reason)
+
+    async def _redraw(self, sink: LivingSink, alert: Alert, post: Post, standing: Standing) -> str:
+        known = [one for one in await self._outbox.load(post.alerts) if one is not None]
+        if not known:
+            return ""
+        message = self._whole(known[-1:], standing, [one.alert for one in known[:-1]])
+        try:
+            place = Sent(channel=post.channel, ts=post.ts)
+            await sink.update(place, known[-1].alert, message, attempt=1)
+        except Gone:
+            await self._outbox.keep_post(alert, None)
         except Refused as refused:
-            await self._fail_all(live, refused.reason)
-        except Exception as error:  # one alert that cannot be shown or sent must not stop the others
-            await self._fail_all(live, f"{type(error).__name__}: {error}")
-        else:
-            for pending, _ in live:
-                await self._done(pending, sent)
-        return True
+            log.warning("message not redrawn", alert=alert.id, reason=refused.reason)
+        return "update"
 
-    def _message(self, stored: list[Stored]) -> dict[str, Any]:
-        duplicate = any(one.duplicate for one in stored)
-        alerts = [one.alert for one in stored]
-        if len(alerts) == 1:
-            return slack_message(alerts[0], visitor_url=self._visitor_url, duplicate=duplicate)
-        return digest_message(
-            alerts,
-            total=len(alerts),
+    def _whole(
+        self, news: Sequence[Stored], standing: Standing, known: Sequence[Alert] = ()
+    ) -> dict[str, Any]:
+        """An episode's whole message: what is new, and the alerts in it already."""
+        *others, newest = [one.alert for one in news]
+        asleep = standing.snoozed_until > self._clock()
+        return slack_message(
+            newest,
             visitor_url=self._visitor_url,
+            duplicate=any(one.duplicate for one in news) and not known,
+            before=[*known, *others],
+            standing=standing if asleep else replace(standing, snoozed_until=0),
+            buttons=isinstance(self._sink, LivingSink) and getattr(self._sink, "buttons", True),
+        )
+
+    def _short(self, live: Sequence[Case]) -> Message:
+        """What is new, in short: in a thread, or where nothing can be updated."""
+        return follow_up(
+            [case.alert for case in live],
+            standing=live[-1].standing,
+            duplicate=any(case.stored.duplicate for case in live),
+            visitor_url=None if isinstance(self._sink, LivingSink) else self._visitor_url,
+        )
+
+    def _digest(self, cases: Sequence[Case], cause: Cause) -> tuple[dict[str, Any], set[str]]:
+        return digest_message(
+            [case.alert for case in cases],
+            visitor_url=self._visitor_url,
+            cause=cause,
             stale_ms=self._pacing.stale_ms,
-            duplicate=duplicate,
+            duplicate=any(case.stored.duplicate for case in cases),
         )
-
-    async def _again(self, live: list[tuple[Pending, Stored]], later: RetryLater) -> None:
-        for pending, _ in live:
-            await self._retry(pending, later)
-        raise later
-
-    async def _retry(self, pending: Pending, later: RetryLater) -> None:
-        if self._clock() - pending.queued_at > self._pacing.give_up_ms:
-            await self._fail(pending, f"gave up: {later.reason}")
-            return
-        await self._insist(
-            lambda: self._outbox.mark_unsent(pending.alert_id, later.reason, posted=later.posted)
-        )
-        self._count("retried")
-
-    async def _done(self, pending: Pending, sent: Sent) -> None:
-        now = self._clock()
-        await self._insist(
-            lambda: self._outbox.mark_sent(pending.alert_id, sent, now=now, entry=pending.entry)
-        )
-        self._count("sent")
-
-    async def _fail(self, pending: Pending, reason: str) -> None:
-        now = self._clock()
-        await self._insist(
-            lambda: self._outbox.mark_failed(pending.alert_id, reason, now=now, entry=pending.entry)
-        )
-        self._count("failed")
-        log.warning("alert failed", alert=pending.alert_id, reason=reason)
-
-    async def _fail_all(self, live: list[tuple[Pending, Stored]], reason: str) -> None:
-        for pending, _ in live:
-            await self._fail(pending, reason)
-
-    async def _insist(self, record: Callable[[], Awaitable[None]]) -> None:
-        """Record until it is recorded: what is known here would be a doubt in anybody else's hands."""
-        failures = 0
-        while True:
-            try:
-                return await record()
-            except (RedisError, OSError):
-                failures += 1
-                await asyncio.sleep(self._pacing.delay_s(failures, 0.0))

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from alerts.channel import ChannelQueue
-from alerts.delivery import Delivery, Pending
+from alerts.budget import Budget
+from alerts.channels import Channels
+from alerts.delivery import Told
+from alerts.intake import Intake
 from alerts.links import VisitorUrl
 from alerts.outbox import Outbox
 from alerts.pacing import Pacing
+from alerts.settling import Settling
 from alerts.sinks.base import Sink
 from core.errors import LeaseLost
 from storage import keys
@@ -24,6 +29,8 @@ from storage.lease import Lease
 log = structlog.get_logger(__name__)
 _READ = 200
 _BLOCK_MS = 1_000
+_WAKE_S = 0.5
+BUDGET = Budget()
 
 
 class _Stop(Exception):
@@ -33,8 +40,11 @@ class _Stop(Exception):
 class Dispatcher:
     """Sends while it holds the lease; waits for it otherwise. Several may run, one of them sends.
 
-    `clock` is epoch milliseconds; `redis` must wait longer than a second for a reply. `sent`, `failed` and
-    `retried` count alerts; `observe` is told each such word as it happens. `jitter` gives numbers in [0, 1).
+    `also` are further places, by name, each of which gets a copy of every alert. `budget` is that of each
+    channel people read (None: no limit).
+    `clock` is epoch milliseconds; `redis` must wait longer than a second for a reply. `counts` counts alerts by
+    what became of them (`sent`, `updated`, `held`, `suppressed`, `failed`, `retried`); `observe` is told each
+    such word as it happens. `jitter` gives numbers in [0, 1).
     """
 
     def __init__(
@@ -44,30 +54,55 @@ class Dispatcher:
         *,
         visitor_url: VisitorUrl,
         clock: Callable[[], int],
+        also: Mapping[str, Sink] = MappingProxyType({}),
+        budget: Budget | None = BUDGET,
         pacing: Pacing | None = None,
         lease_ms: int = 4_000,
         observe: Callable[[str], None] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._outbox = Outbox(redis, visitor_url=visitor_url)
-        self._sink, self._clock, self._jitter, self._observe = sink, clock, jitter, observe
+        self._clock, self._jitter, self._observe = clock, jitter, observe
         self._pacing = pacing or Pacing()
         self._lease = Lease(redis, key=keys.DISPATCH_LEASE, ttl_ms=lease_ms)
-        self._delivery = Delivery(
+        self._posting: set[asyncio.Task[Told]] = set()
+        self._channels = Channels(
             outbox=self._outbox,
-            sink=sink,
+            sinks={"": sink, **also},
+            settling=Settling(
+                outbox=self._outbox,
+                pacing=self._pacing,
+                clock=clock,
+                token=lambda: self._lease.token,
+                count=self._count,
+            ),
             visitor_url=visitor_url,
             pacing=self._pacing,
+            budget=budget,
             clock=clock,
-            token=lambda: self._lease.token,
-            count=self._count,
+            jitter=jitter,
+            posting=self._posting,
         )
-        self._channels: dict[str, ChannelQueue] = {}
-        self._posting: set[asyncio.Task[bool]] = set()
+        self._intake = Intake(outbox=self._outbox, channels=self._channels, clock=clock)
         self._stopping, self._stopped = asyncio.Event(), asyncio.Event()
         self._stopped.set()
-        self.sent = self.failed = self.retried = 0
+        self.counts: Counter[str] = Counter()
         self.leading = False
+
+    @property
+    def sent(self) -> int:
+        """Alerts that a message was sent for."""
+        return self.counts["sent"]
+
+    @property
+    def failed(self) -> int:
+        """Alerts that will not be sent."""
+        return self.counts["failed"]
+
+    @property
+    def retried(self) -> int:
+        """Sends that have to be tried again."""
+        return self.counts["retried"]
 
     async def run(self) -> None:
         """Dispatch until `stop`. Redis going away, or the lease, only makes it wait and try again."""
@@ -105,6 +140,7 @@ class Dispatcher:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._stop_asked())
                 group.create_task(self._renew())
+                group.create_task(self._wake())
                 group.create_task(self._read(group))
         except* (_Stop, LeaseLost):
             pass
@@ -138,57 +174,24 @@ class Dispatcher:
             async with asyncio.timeout(life_s):
                 await self._lease.renew()
 
+    async def _wake(self) -> None:
+        while True:
+            await self._outbox.wake(self._clock())
+            await asyncio.sleep(_WAKE_S)
+
     async def _read(self, group: asyncio.TaskGroup) -> None:
-        running: set[str] = set()
+        self._channels.begin(lambda run: group.create_task(run))
         after = "0-0"
         while True:
             entries = await self._outbox.entries(after, _READ)
             if not entries:
                 await self._outbox.wait(after, _BLOCK_MS)
                 continue
-            for name in await self._sort(entries, running):
-                group.create_task(self._channels[name].run())
-            after = entries[-1][0]
-
-    async def _sort(self, entries: Sequence[tuple[str, str]], running: set[str]) -> list[str]:
-        """Put entries into their channels' queues. Returns the channels that are new to `running`."""
-        loaded = await self._outbox.load([alert_id for _, alert_id in entries])
-        new = []
-        for (entry, alert_id), stored in zip(entries, loaded, strict=True):
-            if stored is None or stored.outcome:
-                await self._outbox.drop(entry, stored, alert_id)
-                continue
-            name = self._sink.channel(stored.alert)
-            if name not in running:
-                running.add(name)
-                new.append(name)
-                self._queue(name).clear()
-            queued_at = int(entry.split("-")[0])
-            self._queue(name).put(
-                Pending(entry=entry, alert_id=alert_id, at=stored.alert.at, queued_at=queued_at)
-            )
-        return new
-
-    def _queue(self, name: str) -> ChannelQueue:
-        if name not in self._channels:
-            self._channels[name] = ChannelQueue(
-                deliver=self._deliver,
-                pacing=self._pacing,
-                pace_s=self._sink.pace_s,
-                clock=self._clock,
-                jitter=self._jitter,
-            )
-        return self._channels[name]
-
-    async def _deliver(self, batch: Sequence[Pending]) -> bool:
-        # A send that has begun is not cut short by a stop or a lost lease: cutting it makes its end unknown.
-        posting = asyncio.create_task(self._delivery.deliver(batch))
-        self._posting.add(posting)
-        posting.add_done_callback(self._posting.discard)
-        return await asyncio.shield(posting)
+            await self._intake.take(entries)
+            after = entries[-1].entry
 
     def _count(self, word: str) -> None:
-        setattr(self, word, getattr(self, word) + 1)
+        self.counts[word] += 1
         if self._observe is not None:
             self._observe(word)
 

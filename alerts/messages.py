@@ -1,4 +1,4 @@
-"""An alert as a Slack message, in the site's language. Pure.
+"""Alerts as a Slack message, in the site's language. Pure.
 
 A salesperson reads the first lines in three seconds: who, what just happened, how hot, what to do. The rest
 is there for the call itself. Everything a visitor supplied goes through `alerts.escape`.
@@ -6,40 +6,106 @@ is there for the call itself. Everything a visitor supplied goes through `alerts
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Mapping, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from alerts.blocks import HEADER_LIMIT, Block, context, fields, header, joined, link, section
+from alerts import details
+from alerts.blocks import (
+    HEADER_LIMIT,
+    TOTAL_LIMIT,
+    Block,
+    actions,
+    button,
+    context,
+    header,
+    joined,
+    length,
+    link,
+    section,
+    select,
+)
+from alerts.details import Words, who
 from alerts.escape import mrkdwn, plain
 from alerts.labels import labels
 from alerts.links import VisitorUrl
-from alerts.model import Alert, SeenPage
-from alerts.points import Shown, number, shown_parts, shown_score
-from alerts.rules import FADED
-from alerts.words import duration, humanise, is_japanese
+from alerts.model import Alert
+from alerts.standing import Standing
+from alerts.times import clock, day, moment
+from alerts.words import duration, is_japanese
 
-SHOWN_PAGES = 6
-#: The last moment shown as itself (9999-12-30, epoch ms): a calendar has an end.
-LAST_MS = 253_402_214_400_000
-_NAME, _LINE, _INSTRUCTION = 80, 200, 1500
+NOBODY = Standing()
+#: What the rows of buttons are called, before the alert's id. Slack gives it back with a click.
+BLOCK_ID = "kizashi."
+_LINE = 200
 
 
-def slack_message(alert: Alert, *, visitor_url: VisitorUrl, duplicate: bool = False) -> dict[str, Any]:
+def slack_message(
+    alert: Alert,
+    *,
+    visitor_url: VisitorUrl,
+    duplicate: bool = False,
+    before: Sequence[Alert] = (),
+    standing: Standing = NOBODY,
+    buttons: bool = False,
+) -> dict[str, Any]:
     """The arguments of `chat.postMessage` but the channel: `text`, `blocks`, `unfurl_*`, `metadata`.
 
-    `visitor_url` gives the address of a visitor's page. `duplicate` marks one whose earlier copy may have arrived.
+    `before` are the other alerts of the episode, oldest first: those of the same event count as news too.
+    `visitor_url` gives the address of a visitor's page. `duplicate` marks one whose earlier copy may have
+    arrived. `buttons`: a click on them finds its way to us.
     """
     words = labels(alert.locale)
+    news = [*(one for one in before if one.event == alert.event), alert]
+    past = [one for one in before if one.event != alert.event]
+    first = news[0].id if not before else before[0].id
     blocks = [
-        *([context(f":warning: {words['duplicate']}")] if duplicate else []),
+        *_banners(alert, words, standing, duplicate=duplicate),
         header(plain(who(alert), HEADER_LIMIT)),
-        section(_summary(alert, words)),
-        *_details(alert, words),
-        *_pages(alert, words),
-        context(_footer(alert, words, visitor_url)),
+        section(_summary(news, standing, words)),
+        *details.enquiry([*past, *news], words),
+        *_status(alert, standing, words),
+        *([_buttons(first, alert, standing, words, visitor_url)] if buttons else []),
+        *details.person(alert, words),
     ]
+    optional = [details.earlier(past, words), details.pages(alert, words), details.visits(alert, words)]
+    end = [context(_footer(alert, news, words, None if buttons else visitor_url))]
+    text = fallback(news[0], duplicate=duplicate)
+    return envelope(text, [*blocks, *_fitting(blocks + end, optional), *end], {"id": alert.id})
+
+
+def messages_of(
+    alert: Alert, *, before: Sequence[Alert], standing: Standing, visitor_url: VisitorUrl
+) -> dict[str, Any]:
+    """For a list of alerts: the `message` an alert is in as it looks since then, its `reply` in the thread, and
+    the `owner` (a Slack id or None).
+    """
+    message = slack_message(alert, visitor_url=visitor_url, before=before, standing=standing, buttons=True)
+    return {
+        "message": message,
+        "reply": follow_up([alert], standing=standing),
+        "owner": standing.owner or None,
+    }
+
+
+def follow_up(
+    alerts: Sequence[Alert],
+    *,
+    standing: Standing = NOBODY,
+    duplicate: bool = False,
+    visitor_url: VisitorUrl | None = None,
+) -> dict[str, Any]:
+    """What is new about somebody people know of: a reply in the thread of their message, or (with
+    `visitor_url`) a short message of its own. `alerts` are the new ones, oldest first.
+    """
+    alert, words = alerts[-1], labels(alerts[-1].locale)
+    whys = dict.fromkeys((clock(one.at, one.timezone), mrkdwn(one.why, _LINE)) for one in alerts)
+    lines = [f"{time} *{why}*" for time, why in whys]
+    told = standing.owner or alert.owner
+    lines.append(" · ".join(filter(None, [details.score_now(alert, words), mention(told) if told else ""])))
+    if visitor_url is not None:
+        lines.insert(0, link(visitor_url(alert.site, alert.visitor), mrkdwn(who(alert), _LINE)))
+    banners = _banners(alert, words, standing, duplicate=duplicate)
+    blocks = [*banners, section(joined(lines)), *details.enquiry(alerts, words)]
     return envelope(fallback(alert, duplicate=duplicate), blocks, {"id": alert.id})
 
 
@@ -54,142 +120,79 @@ def envelope(text: str, blocks: list[Block], payload: Mapping[str, Any]) -> dict
     }
 
 
-def who(alert: Alert) -> str:
-    """The person and company, or `Anonymous visitor` and a short id. Not escaped."""
-    words = labels(alert.locale)
-    name = _cut(_name(alert.traits, alert.locale) or _trait(alert.traits, "email"), _NAME)
-    person = words["name"].format(name=name) if name and "@" not in name else name
-    if not person:
-        person = words["anonymous"].format(id=alert.visitor[:8])
-    company = _cut(alert.company, _NAME)
-    return f"{person} · {company}" if company else person
-
-
 def fallback(alert: Alert, *, duplicate: bool = False) -> str:
     """The message in one line, for notifications and screen readers."""
     words = labels(alert.locale)
     mark = words["duplicate_short"] if duplicate else ""
     stop = "。" if is_japanese(alert.locale) else ". "
-    return f"{mark}{mrkdwn(who(alert), _LINE)} — {mrkdwn(alert.why, _LINE)}{stop}{_score(alert, words)}"
+    said = f"{mrkdwn(who(alert), _LINE)} — {mrkdwn(alert.why, _LINE)}{stop}{details.score(alert, words)}"
+    return f"{mark}{said}"
 
 
-def local_time(alert: Alert) -> str:
-    """When it happened, in the site's zone: `Nov 22, 14:05`, `11月22日 14:05`."""
-    at = datetime.fromtimestamp(min(max(alert.at, 0), LAST_MS) / 1000, _zone(alert.timezone))
-    words = labels(alert.locale)
-    return words["date"].format(month=_MONTHS[at.month - 1], number=at.month, day=at.day, time=f"{at:%H:%M}")
+def mention(person: str) -> str:
+    """A Slack id as a mention: a person's (`U…`, `W…`) or a user group's (`S…`)."""
+    return f"<!subteam^{person}>" if person.startswith("S") else f"<@{person}>"
 
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+def _fitting(always: list[Block], optional: list[list[Block]]) -> list[Block]:
+    """As many of the optional parts, in order, as there is room for."""
+    kept: list[Block] = []
+    for part in optional:
+        if length([*always, *kept, *part]) <= TOTAL_LIMIT:
+            kept += part
+    return kept
 
 
-def _summary(alert: Alert, words: Mapping[str, str]) -> str:
-    lines = [f"*{mrkdwn(alert.why, _LINE)}* — {local_time(alert)}", _sum(alert, words)]
-    if alert.instruction:
-        lines.append(f":point_right: *{words['next']}:* {mrkdwn(alert.instruction, _INSTRUCTION)}")
+def _banners(alert: Alert, words: Words, standing: Standing, *, duplicate: bool) -> list[Block]:
+    said = [f":warning: {words['duplicate']}"] if duplicate else []
+    if alert.test:
+        said.append(f":test_tube: {words['test'].format(rule=mrkdwn(alert.rule, 80))}")
+    if alert.reminder and alert.escalate is not None and not standing.owner:
+        waited = duration(alert.escalate.after_ms, alert.locale)
+        said.append(f":alarm_clock: *{words['reminder'].format(time=waited)}*")
+    return [context(one) for one in said]
+
+
+def _summary(news: Sequence[Alert], standing: Standing, words: Words) -> str:
+    lines = details.summary(news, words).split("\n")
+    if news[-1].owner and not standing.owner:
+        lines.append(f":bell: {words['for'].format(who=mention(news[-1].owner))}")
     return joined(lines)
 
 
-def _score(alert: Alert, words: Mapping[str, str]) -> str:
-    band = words.get(alert.intent) or mrkdwn(alert.intent, 40)
-    return words["score"].format(score=shown_score(alert.score), band=band)
+def _status(alert: Alert, standing: Standing, words: Words) -> list[Block]:
+    said = []
+    if standing.owner:
+        at = moment(standing.owner_at, alert.timezone, alert.locale)
+        said.append(f":raised_hand: *{words['owned'].format(who=mention(standing.owner), at=at)}*")
+    if standing.snoozed_until:
+        at = moment(standing.snoozed_until, alert.timezone, alert.locale)
+        said.append(f":zzz: {words['snoozed'].format(who=mention(standing.snoozed_by), at=at)}")
+    if standing.unfit is not None:
+        at = day(standing.unfit.until, alert.timezone, alert.locale)
+        said.append(f":no_entry_sign: {words['unfit'].format(who=mention(standing.unfit.by), at=at)}")
+    return [context("\n".join(said))] if said else []
 
 
-def _sum(alert: Alert, words: Mapping[str, str]) -> str:
-    said = ""
-    for part in shown_parts(alert.parts, alert.score):
-        name = _rule(part, words)
-        times = f" (×{part.count})" if part.rule is not None and part.count > 1 else ""
-        sign = ("−" if part.points < 0 else "") if not said else (" − " if part.points < 0 else " + ")
-        said += f"{sign}{name} {number(abs(part.points))}{times}"
-    score = f"*{_score(alert, words)}*"
-    return f"{score} = {said}" if said else score
-
-
-def _rule(part: Shown, words: Mapping[str, str]) -> str:
-    if part.rule is None:
-        return words["others"].format(count=part.count)
-    return words["faded"] if part.rule == FADED else mrkdwn(part.label or humanise(part.rule), 40)
-
-
-def _details(alert: Alert, words: Mapping[str, str]) -> list[Block]:
-    traits = alert.traits
-    time = duration(alert.engaged_ms, alert.locale)
-    visit = words["visit_one_page" if alert.page_count == 1 else "visit_value"]
-    rows = {
-        "title": mrkdwn(_trait(traits, "title", "position", "jobTitle"), _LINE),
-        "email": mrkdwn(_trait(traits, "email"), _LINE),
-        "phone": mrkdwn(_trait(traits, "phone"), _LINE),
-        "interests": _interests(alert),
-        "visit": visit.format(number=alert.session_count, pages=alert.page_count, time=time),
-        "came": _came(alert.source, words),
+def _buttons(first: str, alert: Alert, standing: Standing, words: Words, visitor_url: VisitorUrl) -> Block:
+    confirm = {
+        "title": {"type": "plain_text", "text": words["unfit_title"], "emoji": False},
+        "text": {"type": "plain_text", "text": words["unfit_text"], "emoji": False},
+        "confirm": {"type": "plain_text", "text": words["unfit_yes"], "emoji": False},
+        "deny": {"type": "plain_text", "text": words["unfit_no"], "emoji": False},
     }
-    shown = [f"*{words[row]}*\n{value}" for row, value in rows.items() if value]
-    return [fields(shown)] if shown else []
+    lengths = {length: words[length] for length in ("1h", "4h", "morning")}
+    shown = [] if standing.owner or standing.unfit else [button("claim", words["claim"], style="primary")]
+    if standing.unfit is None:
+        shown.append(select("snooze", words["snooze"], lengths))
+        shown.append(button("unfit", words["not_a_fit"], confirm=confirm))
+    shown.append(button("open", words["open_short"], url=visitor_url(alert.site, alert.visitor)))
+    return actions(f"{BLOCK_ID}{first}", shown)
 
 
-def _interests(alert: Alert) -> str:
-    return " · ".join(f"{mrkdwn(topic, 60)} ×{count}" for topic, count in list(alert.topics.items())[:5])
-
-
-def _came(source: Mapping[str, str], words: Mapping[str, str]) -> str:
-    kind = source.get("referrer_class", "direct")
-    word = words["email_class"] if kind in {"email", "mail"} else words.get(kind) or mrkdwn(kind, 40)
-    if source.get("referrer_host"):
-        word = f"{word} ({mrkdwn(source['referrer_host'], 80)})"
-    tags = [mrkdwn(source[tag], 60) for tag in ("utm_source", "utm_medium") if source.get(tag)]
-    said = [" / ".join(tags) if tags and kind == "direct" else word]
-    if tags and kind != "direct":
-        said.append(" / ".join(tags))
-    if source.get("utm_campaign"):
-        said.append(words["campaign"].format(name=mrkdwn(source["utm_campaign"], 80)))
-    if source.get("landing_path"):
-        said.append(words["landed"].format(path=mrkdwn(source["landing_path"], 120)))
+def _footer(alert: Alert, news: Sequence[Alert], words: Words, visitor_url: VisitorUrl | None) -> str:
+    rules = " + ".join(dict.fromkeys(mrkdwn(one.rule, 80) for one in news))
+    said = [mrkdwn(alert.site_name or alert.site, 80), rules]
+    if visitor_url is not None:
+        said.insert(0, link(visitor_url(alert.site, alert.visitor), words["open"]))
     return " · ".join(said)
-
-
-def _pages(alert: Alert, words: Mapping[str, str]) -> list[Block]:
-    if not alert.pages:
-        return []
-    latest = list(reversed(alert.pages))
-    lines = [f"*{words['pages']}*", *(_page(page, alert.locale) for page in latest[:SHOWN_PAGES])]
-    if len(latest) > SHOWN_PAGES:
-        lines.append(words["more_pages"].format(count=len(latest) - SHOWN_PAGES))
-    return [section(joined(lines))]
-
-
-def _page(page: SeenPage, locale: str) -> str:
-    title, path = mrkdwn(page.title, 100), mrkdwn(page.path, 120)
-    name = f"{title} ({path})" if title else path
-    return f"• {name} — {duration(page.engaged_ms, locale)}"
-
-
-def _footer(alert: Alert, words: Mapping[str, str], visitor_url: VisitorUrl) -> str:
-    opened = link(visitor_url(alert.site, alert.visitor), words["open"])
-    return f"{opened} · {mrkdwn(alert.site_name or alert.site, 80)} · {mrkdwn(alert.rule, 80)}"
-
-
-def _name(traits: Mapping[str, Any], locale: str) -> str:
-    if name := _trait(traits, "name"):
-        return name
-    order = ("lastName", "firstName") if is_japanese(locale) else ("firstName", "lastName")
-    return " ".join(filter(None, (_trait(traits, part) for part in order)))
-
-
-def _trait(traits: Mapping[str, Any], *names: str) -> str:
-    for name in names:
-        value = traits.get(name)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-    return ""
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-
-
-def _zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, OSError, ValueError):
-        return UTC

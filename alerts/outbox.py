@@ -6,49 +6,64 @@ so there is no profile without its alert and no alert without its profile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from redis.asyncio import Redis
 
+from alerts import scripts
 from alerts.links import VisitorUrl
+from alerts.messages import messages_of
 from alerts.model import Alert, encode_alert
 from alerts.records import Stored, parse, view
 from alerts.sinks.base import Posted, Sent
+from alerts.standing import Post, Standing, encode, parse_standing, post_field
 from core.errors import LeaseLost, NotFound
 from storage import keys
+from storage.keys import LATER, channel_posts, episode, unfit
 
 Command: TypeAlias = tuple[str | bytes | int, ...]
 LIFE_S = 90 * 86_400
 KEPT_PER_SITE = 10_000
 
-# Only the holder of the lease may start an attempt. An attempt found open had no known end.
-_ATTEMPT = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
-if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
-if redis.call('HGET', KEYS[2], 'open') == '1' then redis.call('HINCRBY', KEYS[2], 'unanswered', 1) end
-redis.call('HSET', KEYS[2], 'open', '1', 'attempted_at', ARGV[2])
-return redis.call('HINCRBY', KEYS[2], 'attempts', 1)
-"""
-# An alert may be erased with its visitor while it is being sent: it must not come back as a fragment.
-_RECORD = """
-if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], unpack(ARGV, 2)) end
-if ARGV[1] ~= '' then redis.call('XDEL', KEYS[2], ARGV[1]) end
-return 1
-"""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One entry of the outbox stream, and what it asks for: `tell` an alert, `redraw` its message (somebody
+    clicked), `remind` people of it (where nobody has claimed it).
+    """
+
+    entry: str
+    alert_id: str
+    kind: str = "tell"
 
 
 def enqueue_commands(alert: Alert) -> list[Command]:
     """The Redis commands that put `alert` in the outbox. Whoever writes the profile runs them with it.
 
-    Running them twice is harmless: a settled alert stays settled.
+    Running them twice is harmless: a settled alert stays settled. One that is withheld is recorded, and that
+    is all.
     """
-    key, site = keys.alert(alert.id), keys.alerts(alert.site)
-    return [
-        ("HSET", key, "state", "pending", "record", encode_alert(alert), "at", alert.at),
+    key, site, own = keys.alert(alert.id), keys.alerts(alert.site), keys.alerts_of(alert.site, alert.visitor)
+    state: tuple[str | int, ...] = ("state", "pending")
+    if alert.withheld:
+        state = ("state", "suppressed", "outcome", "suppressed", "reason", alert.withheld)
+    commands: list[Command] = [
+        ("HSET", key, *state, "record", encode_alert(alert), "at", alert.at),
         ("EXPIRE", key, LIFE_S),
         ("ZADD", site, alert.at, alert.id),
         ("ZREMRANGEBYRANK", site, 0, -KEPT_PER_SITE - 1),
+        ("SADD", own, alert.id),
+        ("EXPIRE", own, LIFE_S),
+    ]
+    if alert.withheld:
+        return commands
+    about = ("site", alert.site, "visitor", alert.visitor, "timezone", alert.timezone)
+    return [
+        *commands,
+        ("HSET", episode(alert.episode or alert.id), *about),
+        ("EXPIRE", episode(alert.episode or alert.id), LIFE_S),
         ("XADD", keys.OUTBOX, "*", "alert", alert.id),
     ]
 
@@ -62,17 +77,19 @@ class Outbox:
     # -- for people
 
     async def recent(self, site: str, limit: int = 50, *, messages: bool = False) -> list[dict[str, Any]]:
-        """A site's alerts, newest first, as the admin API shows them; `messages` adds each Slack message."""
+        """A site's alerts, newest first, as the admin API shows them; `messages` adds each Slack message as
+        it looks now.
+        """
         if limit < 1:
             return []
         ids: list[Any] = await self._redis.zrevrange(keys.alerts(site), 0, limit - 1)
         stored = await self.load([_text(name) for name in ids])
-        return [self._view(one, messages) for one in stored if one is not None]
+        return await self._views([one for one in stored if one is not None], messages)
 
     async def get(self, alert_id: str, *, messages: bool = False) -> dict[str, Any] | None:
         """One alert as the admin API shows it, None where it is unknown or its 90 days are over."""
         stored = (await self.load([alert_id]))[0]
-        return self._view(stored, messages) if stored else None
+        return (await self._views([stored], messages))[0] if stored else None
 
     async def requeue(self, alert_id: str) -> None:
         """Send a settled alert again, marked where a copy of it may have arrived. Raises NotFound."""
@@ -86,16 +103,49 @@ class Outbox:
             pipe.xadd(keys.OUTBOX, {"alert": alert_id})
             await pipe.execute()
 
+    async def enqueue(self, alerts: Iterable[Alert], *, instead_of: str = "") -> None:
+        """Put alerts in the outbox that no event has fired, `instead_of` an entry."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for alert in alerts:
+                for command in enqueue_commands(alert):
+                    pipe.execute_command(*command)
+            if instead_of:
+                pipe.xdel(keys.OUTBOX, instead_of)
+            await pipe.execute()
+
+    async def erase(self, site: str, visitor: str) -> None:
+        """Forget all that was told of a visitor."""
+        own = keys.alerts_of(site, visitor)
+        members: Any = await self._redis.smembers(own)
+        ids = [_text(name) for name in members]
+        episodes = {one.alert.episode or one.alert.id for one in await self.load(ids) if one is not None}
+        gone = [own, unfit(site, visitor), *map(keys.alert, ids), *map(episode, episodes)]
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(*gone)
+            if ids:
+                pipe.zrem(keys.alerts(site), *ids)
+            await pipe.execute()
+
     # -- for the dispatcher
 
-    async def entries(self, after: str, count: int) -> list[tuple[str, str]]:
-        """Up to `count` entries that wait to be sent: (entry id, alert id), oldest first."""
+    async def entries(self, after: str, count: int) -> list[Entry]:
+        """Up to `count` entries that wait, oldest first."""
         found: Any = await self._redis.xrange(keys.OUTBOX, min=f"({after}", count=count)
-        return [(_text(entry), _alert_id(fields)) for entry, fields in found]
+        read = []
+        for entry, fields in found:
+            said = {_text(name): _text(value) for name, value in fields.items()}
+            read.append(
+                Entry(entry=_text(entry), alert_id=said.get("alert", ""), kind=said.get("kind", "tell"))
+            )
+        return read
 
     async def wait(self, after: str, block_ms: int) -> None:
         """Return as soon as there is an entry after `after`, at the latest after `block_ms`."""
         await self._redis.xread({keys.OUTBOX: after}, count=1, block=block_ms)
+
+    async def wake(self, now: int) -> int:
+        """Put what is due at `now` (epoch ms) back into the outbox. Returns how much that was."""
+        return int(await self._redis.eval(scripts.WAKE, 2, LATER, keys.OUTBOX, str(now)))
 
     async def load(self, alert_ids: Sequence[str]) -> list[Stored | None]:
         """The alerts by id, None for each that is gone."""
@@ -106,6 +156,17 @@ class Outbox:
                 pipe.hgetall(keys.alert(alert_id))
             return [parse(fields) for fields in await pipe.execute()]
 
+    async def standings(self, alerts: Sequence[Alert]) -> list[Standing]:
+        """Where the episodes of `alerts` stand, in their order."""
+        if not alerts:
+            return []
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for alert in alerts:
+                pipe.hgetall(episode(alert.episode or alert.id))
+                pipe.get(unfit(alert.site, alert.visitor))
+            found = await pipe.execute()
+        return [parse_standing(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
+
     async def mark_attempt(self, alert_ids: Sequence[str], *, now: int, token: str) -> list[int]:
         """Record that a send of these alerts starts. Returns each one's number of attempts, 0 if it is gone.
 
@@ -113,19 +174,58 @@ class Outbox:
         """
         async with self._redis.pipeline(transaction=True) as pipe:
             for alert_id in alert_ids:
-                pipe.eval(_ATTEMPT, 2, keys.DISPATCH_LEASE, keys.alert(alert_id), token, str(now))
+                pipe.eval(scripts.ATTEMPT, 2, keys.DISPATCH_LEASE, keys.alert(alert_id), token, str(now))
             attempts = [int(answer) for answer in await pipe.execute()]
         if min(attempts) < 0:
             raise LeaseLost
         return attempts
 
-    async def mark_sent(self, alert_id: str, sent: Sent, *, now: int, entry: str = "") -> None:
-        """Settle as sent, and take the entry off the stream."""
-        await self._settle(alert_id, "sent", now, entry, "channel", sent.channel, "ts", sent.ts, "error", "")
+    async def mark_told(
+        self,
+        alert_id: str,
+        outcome: str,
+        sent: Sent,
+        *,
+        now: int,
+        entry: str = "",
+        remind_at: int | None = None,
+    ) -> None:
+        """Settle as `sent` or `updated`, and take the entry off the stream. `remind_at`: look again then."""
+        place = ("channel", sent.channel, "ts", sent.ts, "error", "", "reason", "")
+        if remind_at is not None:
+            await self._redis.zadd(LATER, {f"remind:{alert_id}": remind_at})
+        await self._settle(alert_id, outcome, now, entry, *place)
 
     async def mark_failed(self, alert_id: str, reason: str, *, now: int, entry: str = "") -> None:
         """Settle as failed: it is not tried again unless a person asks."""
         await self._settle(alert_id, "failed", now, entry, "error", reason[:300])
+
+    async def mark_suppressed(self, alert_id: str, why: str, *, now: int, entry: str) -> None:
+        """Settle as suppressed: people decided not to be told."""
+        await self._settle(alert_id, "suppressed", now, entry, "reason", why[:300])
+
+    async def mark_held(self, alert_id: str, why: str, *, until: int, entry: str) -> None:
+        """Take the entry off the stream until `until` (epoch ms)."""
+        held = ("state", "held", "reason", why[:300], "held_until", str(until))
+        await self._redis.eval(
+            scripts.HOLD,
+            3,
+            keys.alert(alert_id),
+            keys.OUTBOX,
+            LATER,
+            entry,
+            f"tell:{alert_id}",
+            str(until),
+            *held,
+        )
+
+    async def mark_waiting(self, alert_ids: Sequence[str], why: str, *, until: int) -> None:
+        """Record why these alerts are not sent yet. They stay in the stream."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for alert_id in alert_ids:
+                held = ("state", "held", "reason", why, "held_until", str(until))
+                pipe.eval(scripts.RECORD, 2, keys.alert(alert_id), keys.OUTBOX, "", *held)
+            await pipe.execute()
 
     async def mark_unsent(self, alert_id: str, reason: str, *, posted: Posted) -> None:
         """Record that an attempt failed and another will follow."""
@@ -134,24 +234,54 @@ class Outbox:
 
     async def drop(self, entry: str, settled: Stored | None, alert_id: str) -> None:
         """Take an entry off the stream whose alert is settled already (a replay) or gone."""
-        if settled is None:
+        if settled is None or not settled.outcome:
             await self._redis.xdel(keys.OUTBOX, entry)
         else:
             await self._record(alert_id, entry, "state", settled.outcome)
+
+    async def keep_post(self, alert: Alert, post: Post | None) -> None:
+        """Remember the episode's message in the alert's channel; None: it is there no more."""
+        value = encode(post) if post else b""
+        name = post_field(alert.channel)
+        await self._redis.eval(scripts.POST, 1, episode(alert.episode or alert.id), name, value)
+
+    async def note_post(self, channel: str, *, now: int, limit: int, window_s: float) -> None:
+        """Remember when a message was posted to a channel, for a process that comes after this one."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.rpush(channel_posts(channel), now)
+            pipe.ltrim(channel_posts(channel), -limit, -1)
+            pipe.pexpire(channel_posts(channel), int(window_s * 1000))
+            await pipe.execute()
+
+    async def posts(self, channel: str) -> list[int]:
+        """When (epoch ms) the last messages to a channel were posted."""
+        found: Any = await self._redis.lrange(channel_posts(channel), 0, -1)
+        return [int(at) for at in found]
 
     async def _settle(self, alert_id: str, outcome: str, now: int, entry: str, *fields: str) -> None:
         settled = ("state", outcome, "outcome", outcome, "settled_at", str(now), "open", "0")
         await self._record(alert_id, entry, *settled, *fields)
 
     async def _record(self, alert_id: str, entry: str, *fields: str) -> None:
-        await self._redis.eval(_RECORD, 2, keys.alert(alert_id), keys.OUTBOX, entry, *fields)
+        await self._redis.eval(scripts.RECORD, 2, keys.alert(alert_id), keys.OUTBOX, entry, *fields)
 
-    def _view(self, stored: Stored, messages: bool) -> dict[str, Any]:
-        return view(stored, visitor_url=self._visitor_url if messages else None)
+    async def _views(self, stored: Sequence[Stored], messages: bool) -> list[dict[str, Any]]:
+        views = [view(one) for one in stored]
+        url = self._visitor_url
+        if messages and url is not None:
+            standings = await self.standings([one.alert for one in stored])
+            known = {one.alert.id: one.alert for one in stored}
+            for shown, one, standing in zip(views, stored, standings, strict=True):
+                before = _before(one.alert, standing, known)
+                shown |= messages_of(one.alert, before=before, standing=standing, visitor_url=url)
+        return views
 
 
-def _alert_id(fields: dict[Any, Any]) -> str:
-    return next((_text(value) for name, value in fields.items() if _text(name) == "alert"), "")
+def _before(alert: Alert, standing: Standing, known: Mapping[str, Alert]) -> list[Alert]:
+    """The alerts that came before `alert` in its message, of those `known`."""
+    post = standing.posts.get(alert.channel)
+    ids = post.alerts if post is not None and alert.id in post.alerts else ()
+    return [known[name] for name in ids[: ids.index(alert.id)] if name in known] if ids else []
 
 
 def _text(value: bytes | str) -> str:

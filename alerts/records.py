@@ -8,16 +8,17 @@ from typing import Any
 
 import msgspec
 
-from alerts.links import VisitorUrl
-from alerts.messages import LAST_MS, slack_message
 from alerts.model import Alert, decode_alert
+from alerts.times import LAST_MS
 
 #: A message that got no answer is sent once more, marked. After that a person decides.
 MAX_UNANSWERED = 2
+TOLD = frozenset({"sent", "updated"})
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """The hash of one alert. `outcome` is `sent` or `failed` once the alert is settled, "" before.
+    """The hash of one alert. `outcome` is `sent`, `updated`, `failed` or `suppressed` once the alert is
+    settled, "" before. `reason` says why it is held or was suppressed, `held_until` when it is told.
 
     `unanswered` counts attempts nobody knows the end of; `doubt` says that an attempt ended with a server's
     error after which the message may still have been posted. Times are epoch milliseconds.
@@ -26,6 +27,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     alert: Alert
     state: str = "pending"
     outcome: str = ""
+    reason: str = ""
+    held_until: int | None = None
     attempts: int = 0
     unanswered: int = 0
     doubt: bool = False
@@ -60,6 +63,8 @@ def parse(fields: Mapping[Any, Any]) -> Stored | None:
         alert=alert,
         state=said.get("state", "pending"),
         outcome=said.get("outcome", ""),
+        reason=said.get("reason", ""),
+        held_until=_int(said.get("held_until")),
         attempts=int(said.get("attempts") or 0),
         # An attempt that is still open has no known end either: its process is gone, or no answer came.
         unanswered=int(said.get("unanswered") or 0) + (said.get("open") == "1"),
@@ -72,24 +77,25 @@ def parse(fields: Mapping[Any, Any]) -> Stored | None:
     )
 
 
-def view(stored: Stored, *, visitor_url: VisitorUrl | None = None) -> dict[str, Any]:
-    """The alert as the admin API shows it. With `visitor_url`, with its Slack message."""
-    alert = stored.alert
-    shown: dict[str, Any] = {
+def view(stored: Stored) -> dict[str, Any]:
+    """The alert as the admin API shows it. `why` is why people are told, or why they are not (yet)."""
+    alert, state = stored.alert, stored.outcome or stored.state
+    return {
         "id": alert.id,
         "rule": alert.rule,
         "visitor": alert.visitor,
-        "state": stored.outcome or stored.state,
-        "why": alert.why,
+        "state": state,
+        "why": stored.reason if state in {"held", "suppressed"} else alert.why,
+        "happened": alert.why,
         "at": iso(alert.at),
-        "sent_at": iso(stored.settled_at) if stored.outcome == "sent" else None,
+        "sent_at": iso(stored.settled_at) if stored.outcome in TOLD else None,
+        "held_until": iso(stored.held_until) if state == "held" else None,
+        "episode": alert.episode or None,
+        "first": alert.first,
         "channel": alert.channel,
         "attempts": stored.attempts,
         "error": stored.error or None,
     }
-    if visitor_url is not None:
-        shown["message"] = slack_message(alert, visitor_url=visitor_url)
-    return shown
 
 
 def iso(ms: int | None) -> str | None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import click
 
-from cli import dlq, people, report, send, sites, up, visitors, welcome
+from cli import alerts, dlq, people, preview, report, revisions, send, sites, up, visitors, welcome
 from cli.output import Commands
 from core.errors import StoreUnavailable
 from server.config import ensure_secrets, from_env
@@ -52,6 +52,11 @@ def worker() -> None:
         slack_bot_token=settings.slack_bot_token,
         slack_webhook_url=settings.slack_webhook_url,
         slack_api_url=settings.slack_api_url,
+        slack_buttons=settings.slack_signing_secret is not None,
+        webhook_url=settings.webhook_url,
+        webhook_secret=settings.webhook_secret,
+        smtp_url=settings.smtp_url,
+        outgoing_allow=settings.outgoing_allow,
     )
 
 
@@ -67,10 +72,12 @@ def _stay_with_supervisor() -> None:
 
 
 main.add_command(up.up)
+for command in (revisions.revisions, revisions.diff, revisions.rollback, preview.preview):
+    main.add_command(command)
 main.add_command(welcome.welcome)
 for command in (people.export, people.erase, people.link, people.unlink, report.report, send.send):
     main.add_command(command)
-for command in (sites.check, sites.publish, sites.sites, visitors.explain, visitors.alerts, dlq.dlq):
+for command in (sites.check, sites.publish, sites.sites, visitors.explain, alerts.alerts, dlq.dlq):
     main.add_command(command)
 
 

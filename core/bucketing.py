@@ -15,7 +15,7 @@ _PRIME = 0x01000193
 
 def bucket(seed: str, value: str) -> float:
     """Where `value` (a visitor's id) falls in [0, 1), in steps of 1/10000; another `seed` shuffles anew."""
-    return (_fnv1a32(str(_fnv1a32(seed + value))) % 10_000) / 10_000
+    return (fnv1a32(str(fnv1a32(seed + value))) % 10_000) / 10_000
 
 
 def choose(n: float, weights: list[float], coverage: float = 1.0) -> int:
@@ -41,7 +41,8 @@ def _shares(weights: list[float]) -> list[float]:
     return [1 / len(weights) for _ in weights]
 
 
-def _fnv1a32(text: str) -> int:
+def fnv1a32(text: str) -> int:
+    """FNV-1a, 32 bits, over the UTF-8 of `text` (http://www.isthe.com/chongo/tech/comp/fnv/)."""
     # GrowthBook hashes UTF-16 code units (JavaScript's characters), so an emoji counts as two.
     data = text.encode("utf-16-le", "surrogatepass")
     value = _OFFSET

@@ -6,18 +6,22 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from personalization.experiences import Assignment, assign
-from personalization.model import Decision, Experience
+from personalization.experiences import NOTHING_MET, Assignment, Met, assign, why_not
+from personalization.model import Content, Decision, Experience, Variant
 from personalization.templates import RenderError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exposure:
-    """A visitor met an experience: with a variant, or held out (`variant` None)."""
+    """A visitor met an experience, by the choice for `audience` ("": everyone): with a variant, or held out
+    (`variant` None). `everywhere` marks who is held out of every experience of the site.
+    """
 
     slot: str
     experience: str
     variant: str | None
+    audience: str = ""
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +37,17 @@ class Decisions:
     exposures: Sequence[Exposure] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """Who asks, when, and whether it is a preview: see `personalization.experiences.assign`."""
+
+    audiences: Collection[str]
+    visitor: str
+    now: int | None
+    preview: Mapping[str, str] | None
+    met: Met
+
+
 def decide(
     experiences: Iterable[Experience],
     *,
@@ -42,57 +57,103 @@ def decide(
     visitor: str,
     locale: str,
     site_name: str,
+    now: int | None = None,
+    preview: Mapping[str, str] | None = None,
+    met: Met = NOTHING_MET,
 ) -> Decisions:
-    """Fill each of `slots` from the first experience, in file order, that is for this visitor.
+    """Fill each of `slots` from the first experience, in the order given, that is for this visitor.
 
-    `attributes` is nested plain data; a template sees it as top-level names and as `visitor`. Never raises
-    for a template that fails: that slot is None, with a note and an error.
+    `attributes` is nested plain data; a template sees it as top-level names and as `visitor`. `now` is epoch ms;
+    None does not ask whether an experience runs. `preview`, where given, withholds nobody and pins variants by
+    experience. `met` is what the person has seen already: it stays. Never raises for a template that fails: that
+    slot is None, with a note and an error.
     """
     offered = tuple(experiences)
+    asked = _Asked(audiences=audiences, visitor=visitor, now=now, preview=preview, met=met)
     context = {**attributes, "visitor": attributes, "locale": locale, "site": {"name": site_name}}
     decisions: dict[str, Decision | None] = {}
     notes: dict[str, str] = {}
     errors: list[str] = []
     exposures: list[Exposure] = []
     for slot in dict.fromkeys(slots):
-        found = _first([one for one in offered if one.slot == slot], audiences, visitor)
+        found = _first([one for one in offered if one.slot == slot], asked)
         if isinstance(found, str):
             decisions[slot], notes[slot] = None, found
             continue
-        decisions[slot], error = _render(found, context)
+        decisions[slot], note, error = _render(found, context)
+        if note:
+            notes[slot] = note
         if error:
-            notes[slot] = f"{found.reason}, but it could not be rendered"
             errors.append(error)
-            continue
-        if decisions[slot] is None:
-            notes[slot] = found.reason
-        exposures.append(_exposure(slot, found))
+        else:
+            exposures.append(_exposure(slot, found))
     return Decisions(decisions=decisions, notes=notes, errors=tuple(errors), exposures=tuple(exposures))
 
 
-def _first(experiences: Sequence[Experience], audiences: Collection[str], visitor: str) -> Assignment | str:
+def _first(experiences: Sequence[Experience], asked: _Asked) -> Assignment | str:
     """The first assignment, or why there is none."""
     for experience in experiences:
-        assignment = assign(experience, audiences=audiences, visitor=visitor)
+        assignment = assign(
+            experience,
+            audiences=asked.audiences,
+            visitor=asked.visitor,
+            now=asked.now,
+            preview=asked.preview,
+            met=asked.met,
+        )
         if assignment:
             return assignment
+    return _none(experiences, asked)
+
+
+def _none(experiences: Sequence[Experience], asked: _Asked) -> str:
     if not experiences:
         return "no experience fills this slot"
-    return f"no audience of {', '.join(experience.id for experience in experiences)} matches"
+    found = {one.id: why_not(one, visitor=asked.visitor, now=asked.now) for one in experiences}
+    unmatched = [name for name, why in found.items() if not why]
+    words = [f"{name} {why}" for name, why in found.items() if why]
+    return "; ".join(([f"no audience of {', '.join(unmatched)} matches"] if unmatched else []) + words)
 
 
-def _render(assignment: Assignment, context: Mapping[str, Any]) -> tuple[Decision | None, str]:
+def _render(assignment: Assignment, context: Mapping[str, Any]) -> tuple[Decision | None, str, str]:
+    """The decision, a note where there is none, an error for the operator."""
     variant, experience = assignment.variant, assignment.experience
     if variant is None:
-        return None, ""
+        return None, assignment.reason, ""
     try:
-        html = variant.render(context)
+        content = variant.render(context)
     except RenderError as error:
-        return None, f"experience {experience.id}, variant {variant.id}: {error}"
-    decision = Decision(experience=experience.id, variant=variant.id, html=html, reason=assignment.reason)
-    return decision, ""
+        note = f"{assignment.reason}, but it could not be rendered"
+        return None, note, f"experience {experience.id}, variant {variant.id}: {error}"
+    if variant.kind == "redirect" and _is_here(content, context):
+        return None, f"{assignment.reason}, and the visitor is there already", ""
+    return _decision(assignment, variant, content), "", ""
+
+
+def _decision(assignment: Assignment, variant: Variant, content: Content) -> Decision:
+    filled: dict[str, Any] = {variant.kind: content}
+    return Decision(
+        experience=assignment.experience.id, variant=variant.id, reason=assignment.reason, **filled
+    )
+
+
+def _is_here(address: Content, context: Mapping[str, Any]) -> bool:
+    """Whether the visitor is on the page already: sending them there again would never end."""
+    page = context.get("page")
+    url = str(page.get("url", "")) if isinstance(page, Mapping) else ""
+    target = str(address)
+    if target.startswith("/") and "://" in url:
+        scheme, _, rest = url.partition("://")
+        target = f"{scheme}://{rest.partition('/')[0]}{target}"
+    return bool(url) and url.partition("#")[0] == target.partition("#")[0]
 
 
 def _exposure(slot: str, assignment: Assignment) -> Exposure:
     variant = assignment.variant
-    return Exposure(slot=slot, experience=assignment.experience.id, variant=variant.id if variant else None)
+    return Exposure(
+        slot=slot,
+        experience=assignment.experience.id,
+        variant=variant.id if variant else None,
+        audience=assignment.choice.audience or "",
+        everywhere=assignment.withheld == "site",
+    )

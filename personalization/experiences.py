@@ -1,28 +1,40 @@
-"""Who gets which variant: the first audience that matches, the holdout, the stable assignment.
+"""Who gets which variant: the first audience that matches, the holdouts, the stable assignment.
 
-Assignment uses GrowthBook's published hashing, so anyone can recompute it: the holdout by the seed
-`<experience>:holdout`, the variant by the seed `<experience>`, both over the visitor's id.
+Assignment uses GrowthBook's published hashing, so anyone can recompute it, over the visitor's id: the site's
+holdout by the seed `site:<site>:holdout`, an experience's by `<experience>:holdout`, the variant by
+`<experience>`; see `personalization.namespaces` for mutual exclusion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
 
 from core.bucketing import bucket, choose
 from personalization.model import Choice, Experience, Variant
+from personalization.namespaces import admits
+
+#: (experience, audience, "" for everyone) -> the variant that was met, "" where it was withheld.
+Met = Mapping[tuple[str, str], str]
+NOTHING_MET: Met = MappingProxyType({})
+
+#: Held out of this experience alone, or of every experience of the site.
+Withheld = Literal["", "experience", "site"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assignment:
-    """What a visitor gets of an experience: a variant, or None when held out. `share` is in 0..1:
-    the variant's share of its choice, or the holdout's share of the experience.
+    """What a visitor gets of an experience: a variant, or None when `withheld`. `share` is in 0..1:
+    the variant's share of its choice, or the share that is held out.
     """
 
     experience: Experience
     choice: Choice
     variant: Variant | None
     share: float
+    withheld: Withheld = ""
 
     @property
     def reason(self) -> str:
@@ -30,29 +42,115 @@ class Assignment:
         number = self.experience.choices.index(self.choice) + 1
         total = len(self.experience.choices)
         who = f"audience {self.choice.audience}" if self.choice.audience else "everyone"
-        what = f"variant {self.variant.id}" if self.variant else "held out as the baseline"
         choices = "choice" if total == 1 else "choices"
-        return f"{who} ({ordinal(number)} of {total} {choices}), {what} {self.share * 100:.3g} %"
+        return f"{who} ({ordinal(number)} of {total} {choices}), {self._what} {self.share * 100:.3g} %"
+
+    @property
+    def _what(self) -> str:
+        if self.variant:
+            return f"variant {self.variant.id}"
+        every = " of every experience" if self.withheld == "site" else ""
+        return f"held out{every} as the baseline"
 
 
-def assign(experience: Experience, *, audiences: Collection[str], visitor: str) -> Assignment | None:
-    """The visitor's assignment; None when no choice of the experience is for them."""
+def assign(
+    experience: Experience,
+    *,
+    audiences: Collection[str],
+    visitor: str,
+    now: int | None = None,
+    preview: Mapping[str, str] | None = None,
+    met: Met = NOTHING_MET,
+) -> Assignment | None:
+    """The visitor's assignment; None when the experience is not for them.
+
+    `now` is epoch ms; None does not ask whether the experience runs. In a `preview` nobody is withheld, and
+    experiences that it names show the variant it gives. What the person has `met` already stays what it was, on
+    whichever browser, for as long as the variant (or a holdout) exists.
+    """
+    if now is not None and when_not(experience, now):
+        return None
+    namespace = experience.namespace
+    if namespace is not None and preview is None and not admits(namespace, visitor):
+        return None
     for choice in experience.choices:
         if choice.audience is None or choice.audience in audiences:
-            return _within(experience, choice, visitor)
+            kept = None if preview is not None else _kept(experience, choice, met)
+            return kept or _within(experience, choice, visitor, preview)
     return None
 
 
-def _within(experience: Experience, choice: Choice, visitor: str) -> Assignment:
-    if bucket(f"{experience.id}:holdout", visitor) < experience.holdout:
-        return Assignment(experience=experience, choice=choice, variant=None, share=experience.holdout)
+def when_not(experience: Experience, now: int) -> str:
+    """Why the experience does not run at `now` (epoch ms), "" while it does."""
+    if experience.starts_at is not None and now < experience.starts_at:
+        return "has not begun"
+    if experience.ends_at is not None and now >= experience.ends_at:
+        return "is over"
+    return ""
+
+
+def next_change(experiences: Iterable[Experience], now: int) -> int | None:
+    """When, after `now`, the first of these experiences begins or ends; None where none does."""
+    moments = (
+        at for one in experiences for at in (one.starts_at, one.ends_at) if at is not None and at > now
+    )
+    return min(moments, default=None)
+
+
+def why_not(experience: Experience, *, visitor: str, now: int | None) -> str:
+    """Why an experience that `assign` has refused is not for the visitor, "" when no audience matches."""
+    if now is not None and (words := when_not(experience, now)):
+        return words
+    namespace = experience.namespace
+    if namespace is not None and not admits(namespace, visitor):
+        return f"has another share of the namespace {namespace.name}"
+    return ""
+
+
+def _kept(experience: Experience, choice: Choice, met: Met) -> Assignment | None:
+    """What was met before, where it still exists."""
+    name = met.get((experience.id, choice.audience or ""))
+    if name == "" and (experience.holdout or experience.site_holdout):
+        withheld: Withheld = "experience" if experience.holdout else "site"
+        share = experience.holdout or experience.site_holdout
+        return Assignment(experience=experience, choice=choice, variant=None, share=share, withheld=withheld)
     total = sum(variant.weight for variant in choice.variants)
+    for variant in choice.variants:
+        if variant.id == name:
+            return Assignment(
+                experience=experience, choice=choice, variant=variant, share=variant.weight / total
+            )
+    return None
+
+
+def _within(
+    experience: Experience, choice: Choice, visitor: str, preview: Mapping[str, str] | None
+) -> Assignment:
+    total = sum(variant.weight for variant in choice.variants)
+    if preview is None and (withheld := _withheld(experience, visitor)):
+        share = experience.site_holdout if withheld == "site" else experience.holdout
+        return Assignment(experience=experience, choice=choice, variant=None, share=share, withheld=withheld)
+    pinned = preview.get(experience.id) if preview else None
+    for variant in choice.variants if pinned else ():
+        if variant.id == pinned:
+            return Assignment(
+                experience=experience, choice=choice, variant=variant, share=variant.weight / total
+            )
     shares = [variant.weight / total for variant in choice.variants]
     # Shares may add up to a hair less than 1: the last variant takes the hair.
     index = choose(bucket(experience.id, visitor), shares)
     return Assignment(
         experience=experience, choice=choice, variant=choice.variants[index], share=shares[index]
     )
+
+
+def _withheld(experience: Experience, visitor: str) -> Withheld:
+    site_seed = f"site:{experience.site}:holdout"
+    if experience.site_holdout and bucket(site_seed, visitor) < experience.site_holdout:
+        return "site"
+    if experience.holdout and bucket(f"{experience.id}:holdout", visitor) < experience.holdout:
+        return "experience"
+    return ""
 
 
 def ordinal(number: int) -> str:

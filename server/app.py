@@ -27,6 +27,9 @@ from server.demo_reader import SiteDemoReader
 from server.drain import REQUESTS_S, add_drain, give_notice
 from server.errors import errors_as_json
 from server.geo import Places
+from server.interactions import add_interactions
+from server.live import add_live
+from server.live_hub import HUB
 from server.metrics import Metrics
 from server.openapi import add_openapi
 from server.openapi_page import add_docs
@@ -34,9 +37,11 @@ from server.ops import add_ops
 from server.outage import SPOOL, PatientReader
 from server.pixel import add_pixel
 from server.preflight import preflight
+from server.preview import add_preview
 from server.request_log import request_log
 from server.segment import add_segment
 from server.site_files import SiteFiles
+from server.site_schema import add_schema
 from server.tokens import Tokens
 from server.visitor_page import add_visitor_page
 from sites.registry import Registry
@@ -97,7 +102,12 @@ def _routes(app: web.Application) -> None:
     add_ops(app)
     app.router.add_post("/v1/beacon", beacon)
     app.router.add_post("/v1/decisions", decisions)
+    add_live(app, max_streams=app[state.SETTINGS].live_streams, observe=app[state.METRICS].lived)
+    app[state.METRICS].live_streams.set_function(lambda: app[HUB].streams)
+    add_preview(app)
+    add_schema(app)
     app.router.add_route("OPTIONS", "/v1/{tail:.*}", preflight)
+    add_interactions(app)
     add_segment(app)
     add_pixel(app)
     add_openapi(app)

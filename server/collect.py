@@ -10,7 +10,7 @@ from aiohttp import web
 from core.errors import StoreUnavailable
 from core.events import Envelope, Event, RawEvent, Rejection, parse_event, parse_time
 from core.text import BadText, clean
-from server import outage, state
+from server import outage, preview, state
 from server.agents import device_type, ignored
 from server.body import MAX_EVENT, read_json
 from server.client_ip import client_ip
@@ -18,6 +18,7 @@ from server.decide import MAX_SLOTS, ahead, decisions_for, wire
 from server.errors import ApiError, json_response
 from server.exposures import exposure_events
 from server.geo import Place
+from server.live_hub import HUB
 from server.origins import check_origin
 from server.tokens import COOKIE, COOKIE_LIFE_S
 from sites.site import Site
@@ -50,6 +51,12 @@ async def beacon(request: web.Request) -> web.Response:
         site = site_of(app, call.site)
         headers = check_origin(request, site)
         slots, lang = _checked(call)
+        url = preview.page_url(call.events)
+        shown = await preview.answer(
+            request, site, slots=slots, lang=lang, v=call.v, url=url, headers=headers
+        )
+        if shown is not None:
+            return shown
         if request.headers.get("Sec-GPC") == "1":
             app[state.METRICS].ignored.labels("gpc").inc()
             return json_response({"v": "", "decisions": dict.fromkeys(slots)}, headers=headers)
@@ -98,6 +105,8 @@ async def _answer(
         app[state.METRICS].decided(decisions)
     token = app[state.TOKENS].sign(visitor)
     body: dict[str, Any] = {"v": token, "decisions": dict.fromkeys(slots) if originals else wire(decisions)}
+    if app[HUB].has_room() and not originals:
+        body["live"] = True
     if rejected:
         body["rejected"] = rejected
     response = json_response(body, headers=headers)

@@ -81,6 +81,10 @@ class Settings(BaseModel):
         int,
         Env(name="KIZASHI_WEB_WORKERS", default="number of cores", allowed="a whole number from 1 to 256"),
     ] = Field(default_factory=_cores, ge=1, le=256)
+    live_streams: Annotated[
+        int,
+        Env(name="KIZASHI_LIVE_STREAMS", default="2000", allowed="a whole number from 0 to 100000"),
+    ] = Field(2_000, ge=0, le=100_000)
     data_dir: Annotated[
         Directory, Env(name="KIZASHI_DATA_DIR", default="./data", allowed="a directory that can be written")
     ] = Field(Path("data"), validate_default=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.events import Event
+from core.exposures import Exposed
 from core.profiles import Profile
 from core.sessions import path_of
 from personalization.decide import Decisions, decide
@@ -40,7 +41,8 @@ def decisions_for(
     """
     nobody = profile is None or profile.is_tombstone
     newcomer = Profile(id=visitor, site=site.id, first_at=now, last_at=now, session_count=1)
-    placed, facts = share(newcomer if nobody or profile is None else profile, now, site, around, traits=False)
+    known = newcomer if nobody or profile is None else profile
+    placed, facts = share(known, now, site, around, traits=False)
     if url:
         facts = {**facts, "page": {**facts.get("page", {}), **_page(url, site)}}
     return decide(
@@ -51,7 +53,21 @@ def decisions_for(
         visitor=visitor,
         locale=lang or site.locale,
         site_name=site.name,
+        now=now,
+        met=met_before(known, around),
     )
+
+
+def met_before(profile: Profile, around: Around) -> dict[tuple[str, str], str]:
+    """What the person has met of each experience: on this browser, else where it was met first."""
+    met = {}
+    for one in sorted((one for peer in around.peers for one in peer.measured.exposed), key=_first_last):
+        met[one.experience, one.audience] = one.variant
+    return met | {(one.experience, one.audience): one.variant for one in profile.measured.exposed}
+
+
+def _first_last(one: Exposed) -> tuple[int, str]:
+    return (-one.first_at, one.variant)
 
 
 def _page(url: str, site: Site) -> dict[str, Any]:
@@ -61,14 +77,4 @@ def _page(url: str, site: Site) -> dict[str, Any]:
 
 def wire(decisions: Decisions) -> dict[str, Any]:
     """The decisions as the API answers them."""
-    return {
-        slot: None
-        if decision is None
-        else {
-            "experience": decision.experience,
-            "variant": decision.variant,
-            "html": decision.html,
-            "reason": decision.reason,
-        }
-        for slot, decision in decisions.decisions.items()
-    }
+    return {slot: one.wire() if one else None for slot, one in decisions.decisions.items()}

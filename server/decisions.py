@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from core.text import BadText, clean
-from server import outage, state
+from server import outage, preview, state
 from server.body import read_json
 from server.collect import site_of
 from server.decide import MAX_SLOTS, decisions_for, wire
@@ -41,6 +41,9 @@ async def decisions(request: web.Request) -> web.Response:
         lang = clean(ask.lang, limit=35, field="lang")
     except BadText as bad:
         raise ApiError(400, "bad_value", str(bad), field=bad.field) from None
+    shown = await preview.answer(request, site, slots=slots, lang=lang, v=ask.v, url=url, headers=headers)
+    if shown is not None:
+        return shown
     visitor = app[state.TOKENS].visitor(ask.v)
     visitor = visitor or app[state.TOKENS].new_visitor()
     stored = await outage.read(app, site.id, visitor)

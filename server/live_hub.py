@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 
 from core.errors import KizashiError
+from storage import keys
 
 #: Seconds between two updates of one visitor: what happens in between comes with the later one.
 PAUSE_S = 0.2
@@ -32,11 +33,6 @@ RECONNECT_S = 0.5
 BATCH = 500
 
 log = structlog.get_logger()
-
-
-def channel_of(site: str, visitor: str) -> str:
-    """The channel on which a visitor's changes are announced; the message says nothing."""
-    return f"kz:live:{site}:{visitor}"
 
 
 class TooManyStreams(KizashiError):
@@ -99,7 +95,7 @@ class LiveHub:
 
         Raises TooManyStreams.
         """
-        channel = channel_of(site, visitor)
+        channel = keys.live(site, visitor)
         room = self._rooms.get(channel)
         if not self.has_room():
             self._sweep(list(self._rooms))

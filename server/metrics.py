@@ -43,9 +43,19 @@ class Metrics:
             ["what"],
             registry=self.registry,
         )
+        self.live = Counter(
+            "kizashi_live_total", "Live streams, by what became of them", ["what"], registry=self.registry
+        )
+        self.live_streams = Gauge(
+            "kizashi_live_streams", "Pages that listen for live decisions", registry=self.registry
+        )
         self.spool_bytes = Gauge(
             "kizashi_spool_bytes", "Bytes of events that wait on disk for the broker", registry=self.registry
         )
+
+    def lived(self, what: str) -> None:
+        """Count what became of live streams: an update `sent`, a stream `refused`, a `slow` reader cut off."""
+        self.live.labels(what).inc()
 
     def spooled(self, what: str, count: int) -> None:
         """Count events that were `kept` on disk, `drained` to the stream, or `refused`."""

@@ -70,6 +70,7 @@ _OWN: dict[str, dict[str, Any]] = {
             "url": shape(["string", "null"], "The page's address", "ページの URL", maxLength=2048),
             "title": shape(["string", "null"], "The page's title", "ページのタイトル", maxLength=500),
             "ref": shape(["string", "null"], "The referrer", "リファラー", maxLength=2048),
+            "user": shape("string", "Your user id, where you know it", "ユーザー ID（分かる場合）", maxLength=200),
             "at": shape(
                 TIME,
                 "When, by the client's clock: epoch ms or ISO 8601; up to 24 hours ago",

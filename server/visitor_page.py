@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from alerts.points import shown_score
 from core.errors import NotFound, StoreUnavailable
 from server import sse, state
+from server.decide import met_before
 from server.visitor_seen import Seen
 from server.visitor_views import view, who
 from server.visitor_words import CLOSED, LANGS, texts
@@ -142,6 +143,7 @@ class VisitorPage:
             lang=language(request, seen.site),
             now=now,
             browsers=len(seen.visitors),
+            met=met_before(seen.own, seen.around),
         )
 
     def _panel(self, seen: Seen) -> str:

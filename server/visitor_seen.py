@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.profiles import Entry, Profile
 from personalization.decide import Decisions
+from personalization.experiences import Met
 from server.views import iso
 from server.visitor_words import moment, name_of
 from sites.model import SiteFile
@@ -18,7 +19,8 @@ from sites.site import Site
 class Seen:
     """All that is known of one visitor at `now` (epoch ms). `profile` and `facts` are `pipeline.place`'s.
 
-    `browsers` counts the person's visitors. `alerts` are theirs, newest first, as the admin API shows them. `file` is
+    `browsers` counts the person's visitors, `met` is what they have seen of each experience.
+    `alerts` are theirs, newest first, as the admin API shows them. `file` is
     the site's file, None where it cannot be read.
     """
 
@@ -32,6 +34,7 @@ class Seen:
     lang: str
     now: int
     browsers: int = 1
+    met: Met = field(default_factory=dict)
 
     def at(self, at: int) -> dict[str, str]:
         """A moment (epoch ms) for machines and, in the site's zone, for people."""

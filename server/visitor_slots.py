@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from personalization.experiences import assign
+from personalization.model import Decision
 from server.visitor_seen import Seen
 from server.visitor_words import name_of, texts
 from sites.site import Site
@@ -24,16 +25,25 @@ def slot_view(seen: Seen, slot: str) -> dict[str, Any]:
     decision = seen.decisions.decisions.get(slot)
     return {
         "slot": slot,
-        "text": excerpt(decision.html) if decision else "",
+        "text": _said(decision) if decision else "",
         "shown": decision is not None,
         "why": _why(seen, slot),
     }
 
 
+def _said(decision: Decision) -> str:
+    if decision.attr is not None:
+        return excerpt(" ".join(f"{name}: {value}" for name, value in decision.attr.items()))
+    return excerpt(decision.html or decision.text or decision.redirect or "")
+
+
 def _why(seen: Seen, slot: str) -> str:
     said, separator = texts(seen.lang), " · "
     offered = [one for one in seen.site.experiences if one.slot == slot]
-    found = (assign(one, audiences=seen.profile.audiences, visitor=seen.profile.id) for one in offered)
+    found = (
+        assign(one, audiences=seen.profile.audiences, visitor=seen.profile.id, now=seen.now, met=seen.met)
+        for one in offered
+    )
     assignment = next((one for one in found if one is not None), None)
     if assignment is None:
         names = ", ".join(one.id for one in offered)

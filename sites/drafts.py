@@ -13,6 +13,7 @@ from sites.check import read_text
 from sites.mistakes import BadSiteFile, Mistake
 from sites.revisions import Revision
 from sites.site import Site
+from storage import keys
 
 LIFE_S = 86_400
 #: Compiled drafts a process keeps at hand.
@@ -22,11 +23,6 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Revision).decode
 
 
-def key_of(site: str, name: str) -> str:
-    """The key of a draft."""
-    return f"kz:site:{site}:draft:{name}"
-
-
 async def keep_draft(redis: Redis, text: str, *, site: str, name: str, now: int) -> Site:
     """Check a site file and keep it as a draft of `site`. Raises BadSiteFile with every mistake."""
     file, data = read_text(text)
@@ -34,7 +30,7 @@ async def keep_draft(redis: Redis, text: str, *, site: str, name: str, now: int)
         mistake = Mistake(line=1, field="site", message=f"must be {site}: the draft is one of that site")
         raise BadSiteFile([mistake])
     draft = Revision(site=site, number=0, published_at=now, text=text, data=data, rule_versions={})
-    await redis.set(key_of(site, name), _encode(draft), ex=LIFE_S)
+    await redis.set(keys.draft(site, name), _encode(draft), ex=LIFE_S)
     return draft.compile()
 
 
@@ -47,7 +43,7 @@ class Drafts:
 
     async def get(self, site: str, name: str) -> Site | None:
         """The draft, None where it is gone or this version cannot read it. Raises redis.RedisError."""
-        key = key_of(site, name)
+        key = keys.draft(site, name)
         if key not in self._at_hand:
             stored: Any = await self._redis.get(key)
             if stored is None:

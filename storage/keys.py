@@ -11,6 +11,8 @@ SITES = "kz:sites"
 SITES_CHANGED = "kz:sites:changed"
 #: stream of alerts waiting to be sent. Entries go when their alert is settled.
 OUTBOX = "kz:outbox"
+#: sorted set "kind:alert id" -> when (ms) it goes (back) into the outbox. Entries go when they have.
+LATER = "kz:outbox:later"
 #: string, the fencing token of the process that sends alerts. Seconds.
 DISPATCH_LEASE = "kz:outbox:lease"
 #: sorted set "site:visitor" -> when (ms) an idle rule of that visitor comes due. Entries go when it has.
@@ -58,9 +60,39 @@ def account(site: str, digest: str) -> str:
     return f"kz:a:{site}:{digest}"
 
 
+def measured(site: str) -> str:
+    """hash counter -> total: visitors by experience, audience, variant and goal. Lives for ever."""
+    return f"kz:m:{site}"
+
+
 def alerts_of(site: str, visitor: str) -> str:
     """set of the ids of one visitor's alerts. Life: 90 days."""
     return f"kz:va:{site}:{visitor}"
+
+
+def draft(site: str, name: str) -> str:
+    """string, JSON: a site file kept for a preview. Life: 24 hours."""
+    return f"kz:site:{site}:draft:{name}"
+
+
+def live(site: str, visitor: str) -> str:
+    """channel (not a key): says that a visitor's profile, or one that it shares, has changed. Carries nothing."""
+    return f"kz:live:{site}:{visitor}"
+
+
+def episode(episode_id: str) -> str:
+    """hash: one buying episode: its messages, who has claimed it, until when it sleeps. Life: 90 days."""
+    return f"kz:episode:{episode_id}"
+
+
+def unfit(site: str, visitor: str) -> str:
+    """string: JSON of who said that a visitor is not a fit, and when. Life: 30 days."""
+    return f"kz:unfit:{site}:{visitor}"
+
+
+def channel_posts(channel: str) -> str:
+    """list of when (ms) the last messages to a channel were posted. Life: 10 minutes after the last."""
+    return f"kz:outbox:posts:{channel}"
 
 
 def alert(alert_id: str) -> str:

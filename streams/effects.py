@@ -47,6 +47,12 @@ def effects(
     return commands
 
 
+def announce(profile: Profile, peers: Iterable[Profile]) -> list[Command]:
+    """Tells the open pages of the visitor, and of the person's other visitors, to look again."""
+    names = dict.fromkeys((profile.id, *(one.id for one in peers)))
+    return [("PUBLISH", keys.live(profile.site, name), "") for name in names]
+
+
 def _undone(before: Profile | None, folded: Folded) -> list[Command]:
     """Chapters that a late event has shown to be none: what came later told more of who it was."""
     outcome = folded.outcome

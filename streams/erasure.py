@@ -12,13 +12,13 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from alerts.keys import episode, unfit
 from alerts.model import Alert, decode_alert
 from core.accounts import account_of
 from core.events import Event
 from core.identity import edges
 from core.profiles import Profile
 from storage import keys
+from storage.keys import episode, unfit
 from storage.profiles import unpack
 
 Command = tuple[str | bytes | int, ...]

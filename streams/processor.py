@@ -17,7 +17,7 @@ from core.profiles import Profile
 from sites.site import Site
 from storage import keys
 from storage.profiles import Position
-from streams.effects import Command, effects
+from streams.effects import Command, announce, effects
 from streams.erasure import Remains, erase_commands
 from streams.pipeline import ALONE, Around
 from streams.recent import Recent, advance, needs_past
@@ -145,9 +145,10 @@ class Processor:
         if outcome.reason != "applied":
             return
         commands = effects(event, value, before, folded, site=site, lead=around.lead)
+        commands += announce(outcome.profile, around.peers)
         if context.remains is not None:
             commands += erase_commands(event, context.remains)
-        urgent = bool(outcome.alerts) or context.remains is not None
+        urgent = any(not alert.withheld for alert in outcome.alerts) or context.remains is not None
         self._store.put(name, outcome.profile, position, commands, now=urgent)
 
     def _bury(self, name: str, event_id: str, value: bytes, error: Exception) -> None:

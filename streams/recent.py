@@ -13,6 +13,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from alerts.episodes import rejoined
 from alerts.model import Alert
 from core.events import DAY_MS, Event
 from core.order import is_late, order
@@ -106,14 +107,16 @@ def refold(
     base, kept = _thinned(recent.base, past, event.received_at - DAY_MS, now, site, around)
     told = _run(base, kept, now, site, around)
     again = _run(base, sorted((*kept, event), key=order), now, site, around)
+    untold = list(_untold(again.alerts, told.alerts, profile, site))
+    episode, alerts = rejoined(profile.episode, again.profile.episode, untold)
     anew = replace(
-        again.profile, seen=_union(profile, again.profile),
+        again.profile,
+        episode=episode, seen=_union(profile, again.profile),
         recent_from=min(e.at for e in (*kept, event)), recent=len(kept) + 1, recent_base=base is not None,
         erased_at=profile.erased_at,
     )  # fmt: skip
-    alerts = tuple(_untold(again.alerts, told.alerts, profile, site))
     return Folded(
-        outcome=replaced(again, profile=anew, alerts=alerts),
+        outcome=replaced(again, profile=anew, alerts=tuple(alerts)),
         keep="rewrite",
         recent=Recent(base=base, events=(*kept, event)),
         told=told.closed,
@@ -158,7 +161,7 @@ def _untold(alerts: Iterable[Alert], told: Sequence[Alert], profile: Profile, si
     cooldowns = {rule.id: rule.cooldown_ms for rule in site.alerts}
     known = {alert.id for alert in told}
     for alert in alerts:
-        spoken = [one.at for one in told if one.rule == alert.rule]
+        spoken = [one.at for one in told if one.rule == alert.rule and one.withheld != "cooldown"]
         last = profile.alerted.get(alert.rule)
         if last is not None:
             spoken.append(last)

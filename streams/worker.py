@@ -14,7 +14,7 @@ from mode import Service
 
 from alerts.dispatch import Dispatcher
 from alerts.links import Links
-from alerts.sinks.choice import choose_sink
+from alerts.sinks.choice import also_sinks, choose_sink
 from sites.registry import Registry
 from storage.connect import connect
 from storage.logs import configure
@@ -62,6 +62,11 @@ def run(
     slack_bot_token: str | None,
     slack_webhook_url: str | None,
     slack_api_url: str | None,
+    slack_buttons: bool = False,
+    webhook_url: str | None = None,
+    webhook_secret: str | None = None,
+    smtp_url: str | None = None,
+    outgoing_allow: str | None = None,
     backend: Backend | None = None,
 ) -> None:
     """Work until SIGINT or SIGTERM. Raises StoreUnavailable where the broker stays away.
@@ -72,9 +77,19 @@ def run(
     uvloop.install()
     redis = connect(redis_url)
     registry = Registry(redis)
-    sink = choose_sink(bot_token=slack_bot_token, webhook_url=slack_webhook_url, api_url=slack_api_url)
+    sink = choose_sink(
+        bot_token=slack_bot_token, webhook_url=slack_webhook_url, api_url=slack_api_url, buttons=slack_buttons
+    )
     links = Links(public_url=public_url, secret_key=secret_key)
-    dispatcher = Dispatcher(redis=redis, sink=sink, visitor_url=links, clock=now_ms)
+    also = also_sinks(
+        webhook_url=webhook_url,
+        webhook_secret=webhook_secret,
+        smtp_url=smtp_url,
+        outgoing_allow=outgoing_allow,
+        visitor_url=links,
+        clock=now_ms,
+    )
+    dispatcher = Dispatcher(redis=redis, sink=sink, visitor_url=links, clock=now_ms, also=also)
     backend = backend or backend_for(redis_url=redis_url, broker_url=broker_url)
     asyncio.run(backend.prepare())
     app = build_app(backend=backend, sites=lambda: registry.sites, clock=now_ms)

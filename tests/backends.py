@@ -21,6 +21,8 @@ from tests.kafka import Broker
 from tests.processes import until
 
 READ_S = 60.0
+#: A worker on streams of several partitions, which no setting asks for: one worker owns them all.
+PARTITIONED = "tests.partitioned_worker"
 #: Progress that cannot be told because the broker is away.
 UNKNOWN = -1
 #: Neither a number of events nor UNKNOWN: never equal to what is committed.
@@ -33,6 +35,7 @@ class Backend(Protocol):
     name: str
     env: dict[str, str]
     partitions: int
+    worker: tuple[str, ...]
     publisher: Publisher
 
     async def read(self) -> list[list[Event]]: ...
@@ -60,27 +63,30 @@ class Memory:
 
 
 class RedisStreams:
-    """The store's own streams."""
+    """The store's own streams, of as many partitions as wanted."""
 
-    name, env, partitions = "redis-streams", dict[str, str](), 1
-
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, partitions: int = 1) -> None:
+        self.name = f"redis-streams, {partitions} partition{'s' * (partitions > 1)}"
+        self.env, self.partitions = dict[str, str](), partitions
+        self.worker = ("cli.main", "worker") if partitions == 1 else (PARTITIONED, str(partitions))
         self._server = server
         self._redis = connect(server.url, socket_timeout=5)
-        self.publisher = publisher_for(redis=self._redis, broker_url=None)
+        self._all = [(EVENTS, number) for number in range(partitions)]
+        self.publisher = publisher_for(redis=self._redis, broker_url=None, partitions=partitions)
 
     async def read(self) -> list[list[Event]]:
-        """Everything in the stream that is not trimmed."""
-        found = await log.read(self._redis, {(EVENTS, 0): 1}, count=1_000_000, block_ms=1)
-        return [[decode_event(entry.value) for entry in found.get((EVENTS, 0), [])]]
+        """Everything in the streams that is not trimmed."""
+        found = await log.read(self._redis, dict.fromkeys(self._all, 1), count=1_000_000, block_ms=1)
+        return [[decode_event(entry.value) for entry in found.get(one, [])] for one in self._all]
 
     async def committed(self) -> int:
         """How many events are committed."""
-        return (await log.committed(self._redis, GROUP, [(EVENTS, 0)]))[(EVENTS, 0)] - 1
+        found = await log.committed(self._redis, GROUP, self._all)
+        return sum(offset - 1 for offset in found.values())
 
     async def end(self) -> int:
         """How many events there are."""
-        return await log.end(self._redis, (EVENTS, 0)) - 1
+        return sum([await log.end(self._redis, one) - 1 for one in self._all])
 
     def away(self) -> None:
         """kill -9 the server."""
@@ -99,7 +105,7 @@ class RedisStreams:
 class Kafka:
     """A real broker."""
 
-    name = "kafka"
+    name, worker = "kafka", ("cli.main", "worker")
     partitions = kafka_topic.PARTITIONS
 
     def __init__(self, broker: Broker, server: Server) -> None:
@@ -121,10 +127,14 @@ class Kafka:
                         found[tp.partition].extend(decode_event(record.value) for record in records)
         return found
 
+    async def by_partition(self) -> dict[int, int]:
+        """Partition -> next offset of the group of workers. Raises KafkaError."""
+        return await committed_offsets(self._broker)
+
     async def committed(self) -> int:
         """How many events are committed, over all partitions; UNKNOWN while the broker cannot be asked."""
         try:
-            return sum((await committed_offsets(self._broker)).values())
+            return sum((await self.by_partition()).values())
         except KafkaError:
             return UNKNOWN
 

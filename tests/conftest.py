@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -15,10 +15,58 @@ from storage.connect import connect
 from storage.embedded import Server
 from tests import backends
 from tests.kafka import Broker, Unavailable, fetch
+from tests.ports import free_ports
 
 # A developer's own settings must not reach the processes that tests start.
 for _name in [name for name in os.environ if name.startswith("KIZASHI_")] + ["PORT"]:
     os.environ.pop(_name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Markers of this file's own."""
+    config.addinivalue_line("markers", "alone: measures time; no other test runs beside it")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, each takes a file at a time, and one all that is on Kafka."""
+    for item in items:
+        path = Path(item.nodeid.partition("::")[0])
+        on_kafka = path.parent.name == "contract" or "kafka" in path.name
+        item.add_marker(pytest.mark.xdist_group("kafka" if on_kafka else str(path)))
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Says what was measured: it is printed when all tests are done, whatever process ran them."""
+    return lambda said: record_property("figure", said)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures."""
+    said = [
+        f"{report.nodeid.rpartition('::')[2].partition('@')[0]}: {value}"
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == "figure"
+    ]
+    if said:
+        terminalreporter.section("measured")
+        for line in dict.fromkeys(said):
+            terminalreporter.line(line)
+
+
+@pytest.fixture(autouse=True)
+def _one_at_a_time(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """A test marked `alone` measures time: no other one runs beside it, whatever process has it."""
+    root = tmp_path_factory.getbasetemp()
+    shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    with (shared / "turnstile").open("a") as turnstile, (shared / "running").open("a") as running:
+        fcntl.flock(turnstile, fcntl.LOCK_EX)  # who waits to be alone lets no new one pass
+        fcntl.flock(running, fcntl.LOCK_EX if request.node.get_closest_marker("alone") else fcntl.LOCK_SH)
+        fcntl.flock(turnstile, fcntl.LOCK_UN)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -72,10 +120,4 @@ def kafka(kafka_broker: Broker) -> Broker:
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Gives TCP ports of 127.0.0.1 that nobody listens on."""
-
-    def give() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    return give
+    return lambda: free_ports(1)[0]

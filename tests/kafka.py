@@ -18,6 +18,8 @@ import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
+from tests.ports import free_ports
+
 ROOT = Path(__file__).resolve().parent.parent
 POM = ROOT / "tests/pom/kafka.xml"
 CACHE = ROOT / ".cache/kafka"
@@ -168,24 +170,15 @@ class Broker:
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
+            # What a killed process had asked last may be answered after the next test has deleted the topic:
+            # it would be back, with one partition.
+            "auto.create.topics.enable": "false",
             # A broker that was killed may register again only when its old session is over.
             "broker.session.timeout.ms": 2_000,
             "broker.heartbeat.interval.ms": 500,
             "log.segment.delete.delay.ms": 1_000,
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
-
-
-def free_ports(count: int) -> list[int]:
-    """So many different TCP ports of 127.0.0.1 that nobody listens on."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def main() -> int:

@@ -44,7 +44,8 @@ class Call:
 
 
 class SlackServer:
-    """Takes `chat.postMessage`, `chat.update` and webhook posts.
+    """Takes `chat.postMessage`, `chat.update` and webhook posts. `shown` is what each message looks like now, by
+    its `ts`; a `chat.update` of one that is not there is refused.
 
     `per_second` limits each channel as Slack does (429 with Retry-After). `script(channel, …)` gives the next
     answers of a channel; after them it answers as usual.
@@ -59,6 +60,7 @@ class SlackServer:
     ) -> None:
         self.token, self.per_second, self._on_message = token, per_second, on_message
         self.calls: list[Call] = []
+        self.shown: dict[str, Mapping[str, Any]] = {}
         self.probes = 0
         self._answers: dict[str, deque[Answer]] = defaultdict(deque)
         self._allowed_at: dict[str, float] = defaultdict(float)
@@ -78,6 +80,18 @@ class SlackServer:
     def posted(self, channel: str | None = None) -> list[Call]:
         """The messages people see, in order."""
         return [c for c in self.calls if c.posted and channel in (None, c.channel)]
+
+    def messages(self, channel: str | None = None) -> list[Call]:
+        """The messages in the channel itself: no updates, nothing in a thread."""
+        return [
+            call
+            for call in self.posted(channel)
+            if call.method != "chat.update" and "thread_ts" not in call.payload
+        ]
+
+    def replies(self, ts: str) -> list[Call]:
+        """What stands in a message's thread."""
+        return [call for call in self.posted() if call.payload.get("thread_ts") == ts]
 
     def script(self, channel: str, *answers: Answer) -> None:
         """The next answers of `channel` ("webhook" for the webhook)."""
@@ -122,9 +136,11 @@ class SlackServer:
         if method not in {"chat.postMessage", "chat.update"}:
             return web.json_response({"ok": False, "error": "unknown_method"})
         payload = await _payload(request)
-        channel = str(payload.get("channel", ""))
+        channel = _named(str(payload.get("channel", "")))
         if not channel:
             return web.json_response({"ok": False, "error": "channel_not_found"})
+        if method == "chat.update" and payload.get("ts") not in self.shown:
+            return web.json_response({"ok": False, "error": "message_not_found"})
         return await self._answer(request, method, channel, payload)
 
     async def _webhook(self, request: web.Request) -> web.StreamResponse:
@@ -144,7 +160,10 @@ class SlackServer:
         self._changed.set()
         if posted and self._on_message is not None:
             self._on_message(call)
-        return await self._give(request, answer, method, channel)
+        ts = str(payload.get("ts") or f"1700000000.{next(self._ts):06d}")
+        if posted:
+            self.shown[ts] = payload
+        return await self._give(request, answer, method, channel, ts)
 
     def _next(self, channel: str) -> Answer:
         if self._answers[channel]:
@@ -157,7 +176,7 @@ class SlackServer:
         return Answer()
 
     async def _give(
-        self, request: web.Request, answer: Answer, method: str, channel: str
+        self, request: web.Request, answer: Answer, method: str, channel: str, ts: str
     ) -> web.StreamResponse:
         if answer.kind == "hang":
             await asyncio.sleep(3600)
@@ -178,13 +197,17 @@ class SlackServer:
             )
         if answer.kind == "error":
             return web.json_response({"ok": False, "error": answer.code}, headers=headers)
-        ts = f"1700000000.{next(self._ts):06d}"
         return web.json_response({"ok": True, "channel": f"C-{channel.lstrip('#')}", "ts": ts})
 
 
 def stack_env(slack: SlackServer) -> dict[str, str]:
     """The settings that send a stack's alerts to this server."""
     return {"KIZASHI_SLACK_BOT_TOKEN": slack.token, "KIZASHI_SLACK_API_URL": slack.api_url}
+
+
+def _named(channel: str) -> str:
+    """A channel by its name, where its id (as this server gives them) is said."""
+    return f"#{channel[2:]}" if channel.startswith("C-") else channel
 
 
 async def _payload(request: web.Request) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -44,6 +44,13 @@ class Refused(KizashiError):
         self.reason = reason
 
 
+class Gone(Refused):
+    """The message that was to be changed is not there any more."""
+
+    def __init__(self, reason: str = "the message is gone") -> None:
+        super().__init__(reason)
+
+
 class Sink(Protocol):
     """A place alerts go to."""
 
@@ -70,3 +77,31 @@ class Sink(Protocol):
     async def close(self) -> None:
         """Close connections."""
         ...
+
+
+@runtime_checkable
+class UpdatingSink(Sink, Protocol):
+    """A place that can tell what has become of a message sent before."""
+
+    async def update(self, sent: Sent, alert: Alert, message: Message, *, attempt: int) -> Sent:
+        """Tell `message` in place of (or after) the one at `sent`. `alert` is the newest in it.
+
+        Raises Gone, RetryLater, Refused.
+        """
+        ...
+
+
+@runtime_checkable
+class LivingSink(UpdatingSink, Protocol):
+    """A place whose messages change where they stand, have a thread, and buttons that work (unless it says
+    `buttons = False`). To update one twice is the same as once.
+    """
+
+    async def reply(self, sent: Sent, alert: Alert, message: Message, *, attempt: int) -> Sent:
+        """Post `message` in the thread of the one at `sent`. Raises RetryLater, Refused."""
+        ...
+
+
+def takes_digests(sink: Sink) -> bool:
+    """Whether people read there, so that several alerts may share a message. A program wants each by itself."""
+    return bool(getattr(sink, "digests", True))

@@ -19,6 +19,14 @@ class LocalSink:
         """Nothing to do."""
         return Sent(channel=alert.channel)
 
+    async def update(self, sent: Sent, alert: Alert, message: Message, *, attempt: int) -> Sent:  # noqa: ARG002
+        """Nothing to do: the page draws each message as it is now."""
+        return sent
+
+    async def reply(self, sent: Sent, alert: Alert, message: Message, *, attempt: int) -> Sent:  # noqa: ARG002
+        """Nothing to do."""
+        return sent
+
     async def probe(self) -> None:
         """Always alive."""
 

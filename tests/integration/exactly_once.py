@@ -16,7 +16,7 @@ from core.events import Event
 from core.profiles import Entry, Profile
 from sites.registry import load_current
 from sites.site import Site
-from storage.profiles import ProfileReader
+from storage.profiles import ProfileReader, pack_closed, unpack
 from streams.plugins import log
 from streams.publisher import RedisPublisher
 from streams.topics import EVENTS, GROUP
@@ -64,7 +64,7 @@ def props(kind: str, rng: random.Random) -> dict[str, object]:
 
 @dataclass
 class Expected:
-    """What a clean run leaves behind."""
+    """What a clean run leaves behind, of every chapter of a browser that several people use."""
 
     profiles: dict[str, Profile] = field(default_factory=dict)
     ledgers: dict[str, list[Entry]] = field(default_factory=dict)
@@ -79,9 +79,16 @@ def clean_run(events: Sequence[Event], site: Site) -> Expected:
     for name, visitor in visitors.items():
         assert visitor.profile is not None
         expected.profiles[name] = visitor.profile
-        expected.ledgers[name] = visitor.ledger
+        expected.profiles.update({one.closed_name: stored(one) for one in visitor.closed.values()})
+        chapters = [visitor.profile, *visitor.closed.values()]
+        expected.ledgers.update({one.name: visitor.ledgers[one.chapter] for one in chapters})
         expected.alerts.update(visitor.alerts)
     return expected
+
+
+def stored(closed: Profile) -> Profile:
+    """A chapter that ended, as the store keeps it."""
+    return unpack(pack_closed(closed))[1]
 
 
 async def publish_all(redis: Redis, events: Sequence[Event]) -> None:
@@ -124,11 +131,10 @@ async def caught_up(redis: Redis) -> bool:
 async def assert_same(redis: Redis, expected: Expected) -> None:
     """Every profile, ledger and alert equals the clean run's."""
     reader = ProfileReader(redis=redis)
-    for visitor, wanted in expected.profiles.items():
-        found = await reader.get("demo", visitor)
-        assert found is not None
-        assert found == wanted
-        assert list(await reader.ledger("demo", visitor)) == expected.ledgers[visitor]
+    for name, wanted in expected.profiles.items():
+        assert await reader.get("demo", name) == wanted
+    for name, entries in expected.ledgers.items():
+        assert list(await reader.ledger("demo", name)) == entries
     alerts = await Outbox(redis).recent("demo", 10_000)
     assert len(alerts) == len(expected.alerts)
     assert {alert["id"] for alert in alerts} == expected.alerts

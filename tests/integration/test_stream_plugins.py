@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from yarl import URL
 
 from core.errors import LeaseLost
 from core.profiles import Profile
 from storage import keys
 from storage.lease import Lease
 from storage.profiles import Position, pack, unpack
+from streams.plugins import transport
 from streams.plugins.writer import CHUNK, Write, Writer, plain
 from streams.topics import murmur2, partition_of
 from tests.factories import T0
@@ -134,3 +136,20 @@ MURMUR2 = [
 def test_murmur2_is_kafkas(key: bytes, signed: int) -> None:
     assert murmur2(key) == signed & 0xFFFFFFFF
     assert partition_of(key, 7) == (signed & 0x7FFFFFFF) % 7
+
+
+REDIS_URLS = [
+    "redis://h:1/0",
+    "redis://user:p%40ss@h:1/3?client_name=a",
+    "rediss://h/0?ssl_cert_reqs=none",
+    "redis://[::1]:6379/1",
+    "unix:///tmp/a%20b%25/x.sock",
+    "unix:///tmp/x.sock?db=2",
+]
+
+
+@pytest.mark.parametrize("url", REDIS_URLS)
+def test_a_redis_url_survives_its_way_through_faust(url: str) -> None:
+    through = URL(transport.broker_url(url, partitions=3))
+    assert (through.scheme, through.query["partitions"]) == ("kizashi-redis", "3")
+    assert transport.redis_url(through) == url

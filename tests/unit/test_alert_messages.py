@@ -376,6 +376,7 @@ def test_one_event_with_two_reasons_says_both() -> None:
     assert "Call within 5 minutes" in summary
     assert "Offer a call" in summary
     assert "whitepaper + became-hot" in shown(message)
+    assert "Downloaded a whitepaper" in message["text"]
     assert "Earlier in this episode" not in shown(message)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -89,7 +90,7 @@ def test_a_burst_stays_within_the_budget_and_nobody_waits_long() -> None:
     for start in range(1_200):
         assert sum(map(bool, posted[start : start + 600])) <= 20
     told = [now for now, what in enumerate(posted) if what]
-    assert max(b - a for a, b in zip(told, told[1:], strict=False)) <= 120
+    assert max(b - a for a, b in pairwise(told)) <= 120
     assert posted[:15] == ["single"] * 15
     assert posted[15] == "digest"
 
@@ -117,7 +118,8 @@ def test_a_small_budget_holds_too(limit: int) -> None:
 
 NOW = at("2026-11-20T22:00")
 ALERT = Alert(
-    id="a", site="s", site_name="S", rule="r", visitor="v", channel="#c", at=NOW, event="e", cause="c", timezone=ZONE
+    id="a", site="s", site_name="S", rule="r", visitor="v", channel="#c", at=NOW, event="e", cause="c",
+    timezone=ZONE,
 )  # fmt: skip
 SLEEPING = Standing(snoozed_by="U1", snoozed_until=NOW + 1)
 

@@ -127,6 +127,7 @@ def test_every_kind_is_drawn() -> None:
                             "style": "primary",
                         },
                         {"type": "button", "text": plain_text("Claim"), "action_id": "claim"},
+                        {"type": "static_select", "placeholder": plain_text("Snooze"), "options": []},
                     ],
                 },
             ]
@@ -140,6 +141,7 @@ def test_every_kind_is_drawn() -> None:
         "<span>small</span>",
         '<a class="bk-button bk-primary" href="https://e.test"',
         'type="button" disabled>Claim</button>',
+        'type="button" disabled>Snooze</button>',
     ):
         assert part in html
 
@@ -158,3 +160,28 @@ def test_every_kind_is_drawn() -> None:
 )
 def test_a_strange_block_shows_nothing_and_never_raises(blocks: list[Any]) -> None:
     assert "<a" not in str(render(blocks))
+
+
+def test_with_an_address_for_clicks_buttons_are_a_form() -> None:
+    option = {"text": plain_text("1 h"), "value": '1h"><script>'}
+    row = {
+        "type": "actions",
+        "block_id": 'kizashi.a1"><script>',
+        "elements": [
+            {"type": "button", "text": plain_text("Claim"), "action_id": "claim", "style": "primary"},
+            {
+                "type": "static_select",
+                "placeholder": plain_text("Snooze"),
+                "action_id": "s",
+                "options": [option],
+            },
+            {"type": "button", "text": plain_text("Open"), "action_id": "open", "url": "https://e.test"},
+        ],
+    }
+    html = str(render([row], "/click"))
+    assert '<form class="bk-actions" method="post" action="/click">' in html
+    assert '<button class="bk-button bk-primary" name="click" value="claim">Claim</button>' in html
+    assert 'value="s:1h&#34;&gt;&lt;script&gt;">1 h</button>' in html
+    assert '<a class="bk-button bk-default" href="https://e.test"' in html
+    assert "<script" not in html
+    assert "disabled" not in html

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from alerts.model import AlertRule
 from alerts.rules import alert_id
 from core.events import Event
+from core.profiles import Profile
 from tests.factories import DAY, HOUR, MINUTE, T0, engage, event, page, rule, site
 from tests.memory import Visitor
 
@@ -44,6 +45,12 @@ def taken(events: list[Event], *, on: Visitor | None = None) -> Visitor:
     return visitor
 
 
+def folded(visitor: Visitor) -> Profile:
+    """What follows from the events alone: an episode keeps the name under which people were first told of it."""
+    assert visitor.profile is not None
+    return replace(visitor.profile, episode=None)
+
+
 def made(kind: str, minute: int, number: int, *, received: int) -> Event:
     at = T0 + minute * MINUTE
     props = {"title": ["CEO", "Engineer"][number % 2], "n": number} if kind == "identify" else {}
@@ -67,7 +74,7 @@ def test_every_order_of_arrival_gives_the_same(rows: list[tuple[str, int]], seed
     in_order = taken(sorted(events, key=lambda e: (e.at, e.id)))
     shuffled = random.Random(seed).sample(events, len(events))
     found = taken(shuffled)
-    assert found.profile == in_order.profile
+    assert folded(found) == folded(in_order)
     assert found.ledger == in_order.ledger
     assert found.profile is not None
     assert found.profile.entries == len(found.ledger)
@@ -83,7 +90,7 @@ def test_the_same_with_a_past_that_is_settled(rows: list[tuple[str, int]], seed:
     events = [made(kind, minute, n, received=received) for n, (kind, minute) in enumerate(rows)]
     in_order = taken([*past, first, *sorted(events, key=lambda e: (e.at, e.id))])
     found = taken([*past, first, *random.Random(seed).sample(events, len(events))])
-    assert found.profile == in_order.profile
+    assert folded(found) == folded(in_order)
     assert found.ledger == in_order.ledger
 
 
