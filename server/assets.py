@@ -19,12 +19,9 @@ def add_assets(app: web.Application) -> None:
     for pages that pin them by their hash, at `/kizashi-<version>.js` and `/kizashi-live-<version>.js`."""
     for path in sorted(FOLDER.iterdir()):
         app.router.add_get(f"/static/{path.name}", asset)
-    for path in (
-        "/kizashi-live.js",
-        f"/kizashi-{snippet.version()}.js",
-        f"/kizashi-live-{snippet.version()}.js",
-    ):
-        app.router.add_get(path, script)
+    version = snippet.version()
+    for address in ("/kizashi-live.js", f"/kizashi-{version}.js", f"/kizashi-live-{version}.js"):
+        app.router.add_get(address, script)
 
 
 async def asset(request: web.Request) -> web.FileResponse:

@@ -141,6 +141,18 @@ _VISITS = (
         about=Text("The browser code that the tag loads.", "タグが読み込むブラウザー用コード。"),
         kind="text/javascript",
     ),
+    Operation(
+        method="get", path="/kizashi-live.js", tag="Visits",
+        summary=Text("The snippet's second file", "スニペットの2つ目のファイル"),
+        about=Text("Loaded by itself where a page is kept up to date live.", "ページをライブ更新するときに自動で読み込まれます。"),
+        kind="text/javascript",
+    ),
+    Operation(
+        method="get", path="/site.schema.json", tag="Operations",
+        summary=Text("The site file's JSON Schema", "サイトファイルの JSON Schema"),
+        about=Text("For editors that complete and check while you type.", "入力補完と検査をするエディター向け。"),
+        kind="application/schema+json",
+    ),
 )  # fmt: skip
 
 _SEGMENT = (

@@ -99,7 +99,7 @@ def step(profile: Profile | None, event: Event, now: int, site: Site, around: Ar
     placed = _place(staged, facts, moment, site)
     shared, facts = share(placed, moment, site, around, facts)
     told, alerted = _alerts(before, shared, event, facts, moment, site, around)
-    closed = (Closed(profile=profile),) if anew and profile is not None else ()
+    closed = (_closed(profile),) if anew and profile is not None else ()
     after = replace(
         placed,
         alerted={**placed.alerted, **alerted},
@@ -108,6 +108,11 @@ def step(profile: Profile | None, event: Event, now: int, site: Site, around: Ar
         measured=_reached(placed, before, event, facts, site),
     )
     return Outcome(profile=after, entries=tuple(entries), alerts=told, closed=closed)
+
+
+def _closed(profile: Profile) -> Closed:
+    """The chapter, without what only the visitor's next event would need."""
+    return Closed(profile=replace(profile, seen={}, recent=0, recent_from=0, recent_base=False))
 
 
 def share(

@@ -35,7 +35,7 @@ from tests.sites import DEMO
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 #: Routes for people, not programs.
-PAGES = re.compile(r"/(demo|static|visitors|leads|console)\b")
+PAGES = re.compile(r"/(demo|static|visitors|leads|console)\b|/kizashi(-live)?-\d")
 #: Of each kind (allowed, not allowed) to each operation; one, once the time is up.
 EXAMPLES = 4
 FUZZ_S = 12.0

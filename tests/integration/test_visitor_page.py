@@ -303,7 +303,7 @@ async def test_the_link_in_an_alert_opens_the_page(client: Client) -> None:
     app: web.Application = client.app  # type: ignore[assignment]
     await happen(app, *visit())
     alert = (await app[state.OUTBOX].recent("demo", 1, messages=True))[0]
-    link = re.search(r"<http://[^/]+(/visitors/[^|>]+)", json.dumps(alert["message"]["blocks"]))
+    link = re.search(r'"url": "http://[^/]+(/visitors/[^"]+)', json.dumps(alert["message"]["blocks"]))
     assert link
     response = await client.get(link[1].replace("&amp;", "&"))
     assert response.status == 200
