@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
@@ -18,6 +19,8 @@ from storage.embedded import Server
 def main() -> None:
     """Run what the command line asks for."""
     options = _options()
+    # A topic made a moment ago: the client says each time that it tries again.
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
     if options.write_docs:
         report.DOC.write_text(report.document(read()), encoding="utf-8")
         return

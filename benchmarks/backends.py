@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -16,17 +17,22 @@ from core.events import Event
 from sites.registry import publish
 from storage.connect import connect
 from storage.embedded import Server
+from streams.kafka_publisher import KafkaPublisher
+from streams.plugins import kafka_topic
 from streams.publisher import Publisher, RedisPublisher
+from tests.backends import empty
+from tests.kafka import Broker, fetch
 
 #: Events published in one call.
 BATCH = 500
 
 
 class Backend(Protocol):
-    """A running broker with its store."""
+    """A running broker with its store. Raises Unavailable at its start where this machine cannot have one."""
 
     name: str
     store_url: str
+    partitions: int
 
     async def reset(self) -> None:
         """Empty the broker and the store."""
@@ -44,7 +50,7 @@ class Backend(Protocol):
 class RedisStreams:
     """Redis Streams on the embedded Valkey, append-only file on, as `kizashi up` runs it."""
 
-    name = "Redis Streams"
+    name, partitions = "Redis Streams", 1
 
     def __init__(self, *, server: Server, home: Path) -> None:
         self.store_url, self._home = server.url, home
@@ -76,8 +82,49 @@ def redis_streams() -> Iterator[RedisStreams]:
         yield RedisStreams(server=server, home=Path(home))
 
 
+class Kafka:
+    """One Kafka broker on plain `java`, the store an embedded Valkey; one worker has every partition."""
+
+    name, partitions = "Kafka", kafka_topic.PARTITIONS
+
+    def __init__(self, *, broker: Broker, server: Server, home: Path) -> None:
+        self.store_url, self._home, self._broker = server.url, home, broker
+        self._env = environment(store_url=server.url, data_dir=home, KIZASHI_BROKER_URL=broker.url)
+
+    async def reset(self) -> None:
+        """Empty the store and the topic."""
+        async with connect(self.store_url) as redis:
+            await redis.flushall()
+        await empty(self._broker)
+
+    def publisher(self, redis: Redis) -> Publisher:
+        """Acknowledged by the broker."""
+        return KafkaPublisher(broker_url=self._broker.url, redis=redis)
+
+    def worker(self) -> Process:
+        """`kizashi worker`, a member of its group by itself."""
+        return Process("cli.main", "worker", env=self._env, log=self._home / "worker.log")
+
+    def bare_consumer(self) -> Process:
+        """An aiokafka loop."""
+        log = self._home / "bare_consumer.log"
+        return Process("benchmarks.bare_consumer", self.store_url, self._broker.url, env=self._env, log=log)
+
+
+@contextlib.contextmanager
+def kafka() -> Iterator[Kafka]:
+    """A broker and a Valkey of their own for one family of rows. Raises Unavailable."""
+    libs = fetch()
+    with (
+        tempfile.TemporaryDirectory() as home,
+        Server(Path(home) / "store") as server,
+        Broker(Path(home) / "kafka", libs=libs) as broker,
+    ):
+        yield Kafka(broker=broker, server=server, home=Path(home))
+
+
 #: Name -> what starts it. A backend added here gets its rows beside the others'.
-BACKENDS = {"redis": redis_streams}
+BACKENDS: dict[str, Callable[[], AbstractContextManager[Backend]]] = {"redis": redis_streams, "kafka": kafka}
 
 
 async def preload(backend: Backend, events: Sequence[Event]) -> None:

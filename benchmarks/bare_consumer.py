@@ -1,102 +1,68 @@
-"""The worker's yardstick: an XREAD loop that does the same pure step and writes with the same writer.
+"""The worker's yardstick: a loop over the broker's own client that does the same pure step with the same writer.
 
-No Faust, no table, no lease, no take-over, no dead letters, no sending of alerts; one batch after the other.
-`python -m benchmarks.bare_consumer STORE_URL`
+No Faust, no table, no lease, no rebalance, no take-over, no dead letters, no sending of alerts; one batch after
+the other. `python -m benchmarks.bare_consumer STORE_URL [BROKER_URL]`
 """
 
 from __future__ import annotations
 
 import sys
-import time
-from typing import Any
 
 import uvloop
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
-from core.events import decode_event
-from core.profiles import Profile
+from benchmarks.bare_steps import Message, Steps
 from sites.registry import load_current
-from sites.site import Site
 from storage import keys
 from storage.connect import connect
-from storage.profiles import Position, head, pack, unpack
-from streams.effects import effects
-from streams.plugins import log
-from streams.plugins.writer import Write, Writer, plain
-from streams.recent import fold
+from streams.plugins import kafka_topic, log
 from streams.topics import EVENTS
 
-COUNT = 1_000
+#: Messages one read brings at the most, as in the worker's transports.
+FROM_REDIS, FROM_KAFKA = 1_000, 2_000
 GROUP = "bare"
 
-Record = tuple[Position, Profile]
+
+async def from_redis(redis: Redis) -> None:
+    """XREAD from the beginning, for ever."""
+    steps, position = await _steps(redis, await log.epoch_of(redis, EVENTS)), 1
+    while True:
+        found = await log.read(redis, {(EVENTS, 0): position}, count=FROM_REDIS, block_ms=1_000)
+        for entries in found.values():
+            await steps.apply([Message(0, *entry) for entry in entries])
+            position = entries[-1].offset + 1
+            await redis.hset(keys.offsets(GROUP), f"{EVENTS}:0", str(position))
 
 
-class Loop:
-    """Reads, steps, writes, commits, for ever."""
-
-    def __init__(self, redis: Redis, site: Site, epoch: str) -> None:
-        self._redis, self._site, self._epoch = redis, site, epoch
-        self._writer = Writer(redis=redis)
-        self._records: dict[str, Record | None] = {}
-
-    async def run(self) -> None:
-        """Consume from the beginning."""
-        position = 1
+async def from_kafka(redis: Redis, broker_url: str) -> None:
+    """Read every partition from the beginning, for ever."""
+    cluster = await kafka_topic.ensure(broker_url, redis=redis)
+    steps = await _steps(redis, await kafka_topic.epoch_of(redis, cluster))
+    async with AIOKafkaConsumer(
+        bootstrap_servers=kafka_topic.servers(broker_url), group_id=GROUP, enable_auto_commit=False
+    ) as consumer:
+        tps = [TopicPartition(kafka_topic.TOPIC, number) for number in range(kafka_topic.PARTITIONS)]
+        consumer.assign(tps)
+        await consumer.seek_to_beginning(*tps)
         while True:
-            found = await log.read(self._redis, {(EVENTS, 0): position}, count=COUNT, block_ms=1_000)
-            for entries in found.values():
-                await self._apply(entries)
-                position = entries[-1].offset + 1
-                await self._redis.hset(keys.offsets(GROUP), f"{EVENTS}:0", str(position))
-
-    async def _apply(self, entries: list[log.Entry]) -> None:
-        names = list(dict.fromkeys(entry.key.decode() for entry in entries))
-        await self._load([name for name in names if name not in self._records])
-        bases = {name: self._records[name] for name in names}
-        commands: dict[str, list[list[str]]] = {name: [] for name in names}
-        for entry in entries:
-            name = entry.key.decode()
-            self._step(name, entry, commands[name])
-        await self._writer.write(
-            [
-                Write(
-                    key=key_of(name),
-                    base=head(base[0] if base else None),
-                    record=pack(*record).decode(),
-                    effects=commands[name],
-                )
-                for name, base in bases.items()
-                if (record := self._records[name]) is not None
-            ]
-        )
-
-    async def _load(self, names: list[str]) -> None:
-        if names:
-            stored: list[Any] = await self._redis.mget([key_of(name) for name in names])
-            for name, record in zip(names, stored, strict=True):
-                self._records[name] = unpack(record) if record else None
-
-    def _step(self, name: str, entry: log.Entry, commands: list[list[str]]) -> None:
-        event, record = decode_event(entry.value), self._records[name]
-        folded = fold(record[1] if record else None, event, time.time_ns() // 1_000_000, self._site)
-        if folded.outcome.reason == "applied":
-            position = Position(epoch=self._epoch, partition=0, offset=entry.offset)
-            self._records[name] = (position, folded.outcome.profile)
-            commands.extend(map(plain, effects(event, entry.value, folded)))
+            found = await consumer.getmany(timeout_ms=1_000, max_records=FROM_KAFKA)
+            await steps.apply(
+                [Message(r.partition, r.offset, r.key, r.value) for batch in found.values() for r in batch]
+            )
+            if found:
+                await consumer.commit({tp: batch[-1].offset + 1 for tp, batch in found.items()})
 
 
-def key_of(name: str) -> str:
-    """The key of a visitor's record."""
-    return keys.profile(*name.split(":", 1))
+async def _steps(redis: Redis, epoch: str) -> Steps:
+    return Steps(redis, (await load_current(redis))["demo"], epoch)
 
 
-async def main(url: str) -> None:
-    """Consume the stream at `url`."""
-    async with connect(url) as redis:
-        site = (await load_current(redis))["demo"]
-        await Loop(redis, site, await log.epoch_of(redis, EVENTS)).run()
+async def main(store_url: str, broker_url: str | None = None) -> None:
+    """Consume the store's stream, or the topic of the broker."""
+    async with connect(store_url) as redis:
+        await (from_kafka(redis, broker_url) if broker_url else from_redis(redis))
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1]))
+    uvloop.run(main(*sys.argv[1:]))

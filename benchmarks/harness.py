@@ -55,6 +55,7 @@ class Process:
     """A child process, its output in `log`. A context manager: it is ended in order at the end."""
 
     def __init__(self, *command: str, env: Mapping[str, str], log: Path) -> None:
+        self._log = log
         with log.open("ab") as out:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", *command], cwd=ROOT, env=dict(env), stdout=out, stderr=out
@@ -74,6 +75,10 @@ class Process:
     def cpu_s(self) -> float:
         """CPU seconds it has used, all threads, user and system: Linux' clock of another process."""
         return time.clock_gettime((~self._child.pid << 3) | 2)
+
+    def said(self) -> str:
+        """The end of its output."""
+        return self._log.read_text(errors="replace")[-2_000:]
 
     @property
     def alive(self) -> bool:
@@ -101,5 +106,6 @@ async def until(
     give_up = time.monotonic() + 180
     while not await condition():
         if time.monotonic() > give_up or (process and not process.alive):
-            raise RuntimeError(f"never true: {condition.__qualname__}")
+            said = f"\n{process.said()}" if process else ""
+            raise RuntimeError(f"never true: {condition.__qualname__}{said}")
         await asyncio.sleep(every)

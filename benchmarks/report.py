@@ -97,6 +97,8 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
+    if row.value is None:
+        return (row.name, "-", "", "", "", "")
     value = f"{number(row.value)} {row.unit}"
     if row.yardstick is None or row.beside is None or row.ratio is None or row.spread is None:
         return (row.name, value, "", "", "", "")

@@ -15,7 +15,7 @@ FILE = Path(__file__).parent / "results.json"
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure. `family` groups rows; `value` is a median in `unit`.
+    """One figure. `family` groups rows; `value` is a median in `unit`, None where it could not be measured.
 
     `yardstick` names what was measured beside it, in turns, in the same run, `beside` is the yardstick's
     median, and `ratio` the median of value / yardstick over the rounds, whose lowest and highest are in `spread`.
@@ -23,7 +23,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     family: str
     name: str
-    value: float
+    value: float | None
     unit: str
     yardstick: str | None = None
     beside: float | None = None
@@ -70,6 +70,11 @@ def compared(
 def single(family: str, name: str, value: float, unit: str) -> Row:
     """A row that has no yardstick."""
     return Row(family=family, name=name, value=_short(value), unit=unit)
+
+
+def not_measured(family: str, reason: str) -> Row:
+    """A row that says loudly why its family has no figures."""
+    return Row(family=family, name=f"NOT MEASURED: {reason}", value=None, unit="")
 
 
 def _short(value: float) -> float:

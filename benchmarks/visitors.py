@@ -47,7 +47,7 @@ def _props(name: str, rng: random.Random) -> dict[str, object]:
     if name == "engage":
         return {"engaged_ms": rng.randrange(1_000, 40_000), "scroll": rng.randrange(100)}
     if name == "identify":
-        return {"email": f"{rng.randrange(10**6)}@acme.example", "name": "鈴木 花子", "title": "Manager"}
+        return {"email": "hanako@acme.example", "name": "鈴木 花子", "title": "Manager"}
     return {}
 
 
@@ -91,9 +91,10 @@ def _visitor(rng: random.Random, site: Site) -> Visitor:
     for number, kind in enumerate(_kinds(rng)):
         at += 7 * DAY_MS if number % 8 == 7 else MINUTE_MS
         made = event(rng, at=at, visitor=STAND_IN, kind=kind)
+        before = profile
         folded = fold(profile, made, at, site)
         profile = folded.outcome.profile
-        commands += effects(made, encode_event(made), folded)
+        commands += effects(made, encode_event(made), before, folded, site=site)
     assert profile is not None  # everybody sees a page
     return Visitor(profile=profile, commands=tuple(commands))
 

@@ -142,7 +142,7 @@ def _answer(one: Operation) -> dict[str, Any]:
 
 
 def _any(kind: str) -> dict[str, Any]:
-    return {"type": "object"} if kind == "application/json" else {"type": "string"}
+    return {"type": "object"} if kind.endswith("json") else {"type": "string"}
 
 
 def _content(name: str, example: Any) -> dict[str, Any]:

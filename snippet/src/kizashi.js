@@ -6,260 +6,273 @@
 // only briefly), and when the server does not answer the page stays as it was written. docs/snippet.md has
 // every attribute and method.
 (() => {
-  const win = window, doc = document, root = doc.documentElement, loc = location
-
-  const stub = win.kizashi
-  if (stub?.version) return // the tag is on the page twice
-
-  const safe = (fn) => function () {
-    try {
-      return fn.apply(this, arguments)
-    } catch {}
-  }
+  const doc = document, root = doc.documentElement, loc = location
 
   // `currentScript` is somebody else's element, or null, when a tag manager bundled or re-created the tag.
   let script = doc.currentScript
   if (!script?.dataset.site) script = doc.querySelector('script[data-site]')
-  const options = script?.dataset || {}
-  const endpoint = safe(() => new URL('/v1/beacon', options.host || script.src).href)()
-  // The visitor's browser says no, or the tag does not say where: nothing is sent, and storage is left alone.
-  const blocked = navigator.globalPrivacyControl || !options.site || !endpoint
 
-  const HIDE_MS = options.timeout || 300 // a slot is hidden no longer than this
+  const stub = window.kizashi
+  if (stub?.version) return // the tag is on the page twice
+
+  const { site, host, timeout = 300, consent } = script.dataset
+  // Beside the script, so that a path of the site's own may lead to the server.
+  const endpoint = new URL('v1/beacon', host || script.src)
+  const blocked = navigator.globalPrivacyControl // the visitor's browser says no
+
+  // Every function that the browser or the page calls is `safe`: it throws nothing into the page, and does
+  // nothing where the visitor's browser says no.
+  const safe = (fn) => (...args) => {
+    try {
+      return blocked || fn(...args)
+    } catch {}
+  }
+
   const LATE_MS = 1e3 // an answer to a page view slower than this leaves the page alone
   const IDLE_MS = 3e4 // without input for this long, nobody is reading
-  const GIVE_UP_MS = 864e5 // unsent events older than a day are dropped
-  const KEEP = 50 // unsent events kept
-  const BATCH = 2e4 // characters of events in a beacon: under 64 KiB even where each takes three bytes
-  const ANSWER_MS = 1e4 // a request that takes longer counts as failed
+  const DRAW_MS = 30 // what an app needs to draw a new view, its slots and its title
+  const KEEP = 500 // unsent events kept while sending fails
+  const BATCH = 12e3 // characters of events in a beacon: under 64 KiB where each takes three bytes, and under 100 events
+  const ANSWER_MS = 1e4 // the next beacon waits no longer for an answer to the last
+  const DRAWS = 99 // a second: were the page to undo every swap at once, neither side would ever stop
 
   // What the `kz` entry of localStorage can hold besides a visitor token (which always has a dot in it).
   const OPTED_OUT = '-', RESET = '!'
 
-  const DOCUMENT = /\.(pdf|zip|docx?|xlsx?|pptx?|csv|epub|gz|exe|msi|dmg)$/i
+  const DOCUMENT = /\.(pdf|zip|gz|csv|exe|msi|dmg|(doc|xls|ppt)x?)$/i
+  const ATTRIBUTE = /^(title|href|(aria|data)-.+|alt|class|src)$/
 
-  // Every function that the browser or the page calls is `safe`: nothing here may throw into the page.
-  const on = (target, types, fn, once) => types.split(' ').forEach((type) =>
-    target.addEventListener(type, safe(fn), { capture: true, once }))
+  // ---- What is remembered: the visitor token over visits, the rest over pages of this tab ----------------
 
-  // ---- What is remembered: the visitor token over visits, unsent events over pages of this tab -----------
+  let queue = [] // events not sent, or sent without success
+  let gone = [] // where this tab has been redirected to
 
-  let memory = null // the token, where storage is refused
-
-  // One entry in one storage area: reads without a value, removes for null.
-  const stored = safe((area, value) => {
-    if (blocked) return
-    const items = win[area + 'Storage']
-    if (value === undefined) return items.kz
-    if (value) items.kz = value
-    else delete items.kz
-  })
-  // Read each time: another tab may have got a token, reset or opted out meanwhile.
-  const recall = () => stored('local') || memory
-  const remember = (value) => stored('local', (memory = value))
+  // Where storage is refused, for this page alone. `local.kz` is read each time: another tab may have got a
+  // token, reset or opted out meanwhile.
+  const local = safe(() => localStorage)() || {}
+  const session = safe(() => sessionStorage)() || {}
+  const save = safe(() => { if (!off) session.kz = JSON.stringify([queue, gone, fails]) })
+  const restore = safe(() => { [queue, gone, fails] = JSON.parse(session.kz) })
 
   // ---- Events and their queue ---------------------------------------------------------------------------
 
-  let queue = [] // events not sent, or sent without success
-  let view // the page view the visitor is on: its event
-  let off = blocked
-  let era = 0 // counts resets: an answer to an earlier visitor's beacon is not for this one
-  let busy = 0 // beacons under way
-  let running = false // the first page view has been taken
-  let applied = 0 // when the last beacon was sent whose decisions were applied
+  const here = () => loc.href.split('#')[0]
+
+  let view, url = here(), ref = doc.referrer // the page view the visitor is on: its event, its address, the one before
+  let off = true
+  let era = 0 // counts what makes answers under way meaningless: a reset, and leaving, which browsers call a failure
+  let busyUntil = 0 // a beacon is under way; the next waits for its answer and its token, but no longer than this
+  let running = 0 // the first page view has been taken
   let fails = 0 // beacons failed in a row
+  let pause = 0 // seconds before failed events are sent again: longer after each failure
 
-  const newId = () =>
-    crypto.getRandomValues(new Uint32Array(4)).reduce((id, word) => id + word.toString(36).padStart(7, 0), '')
-
-  const push = (type, props, name = type, from = view || { url: loc.href, ref: doc.referrer }) => {
-    if (off) return
-    const event = {
-      id: newId(),
-      type,
-      name,
-      url: from.url,
-      title: doc.title,
-      ref: from.ref,
-      at: Date.now(),
-      props: JSON.parse(JSON.stringify(props || {})), // a copy: the page may change its object before it is sent
-    }
-    queue.push(event)
+  const push = (type, props, name = type) => {
+    // A copy: the page may change its object before it is sent.
+    const event = JSON.parse(JSON.stringify({
+      title: doc.title, ref, url, props, at: Date.now(), name, id: Date.now() + '' + Math.random(), type,
+    }))
+    if (!off) queue.push(event)
     return event
   }
 
-  const save = (events) => stored('session', events[0] ? JSON.stringify(events) : null)
-  const restoreUnsent = safe(() => { queue = JSON.parse(stored('session')).concat(queue) })
-
-  const takeBatch = () => {
-    const events = queue.filter((event) => event.at > Date.now() - GIVE_UP_MS).slice(-KEEP)
-    queue = []
-    while (events[1] && JSON.stringify(events).length > BATCH) queue.unshift(events.pop())
-    return events
-  }
-
-  // Sends what is queued. `leaving`: the page is going away, no answer will be seen.
-  const flush = safe((leaving) => {
-    const token = recall()
-    if (token === OPTED_OUT) withdraw(token)
-    const known = token?.includes('.')
-    // Two first beacons at once would make two visitors: the second waits for the first one's token.
-    if (off || !running || (busy && !known && !leaving)) return
+  // Sends what is queued. `leaving`: at once, nobody will see the answer.
+  const flush = safe(async (leaving) => {
+    const v = local.kz, events = [], mine = era, myView = view, asked = asking, start = Date.now()
+    off ||= v === OPTED_OUT // in another tab
+    if (off || !running || (Date.now() < busyUntil && !leaving)) return
     if (view) view.title = doc.title // single-page apps set it after pushState
-    const events = takeBatch()
-    if (!events[0]) return
+    while (queue[0] && JSON.stringify(events).length < BATCH) events.push(queue.shift())
+    if (!events[0] && (leaving || !asking)) return
     const body = JSON.stringify({
-      site: options.site,
-      v: known ? token : undefined,
-      reset: token === RESET || undefined,
-      sentAt: Date.now(),
-      lang: root.lang,
-      events,
-      slots: [...new Set(slots().map((element) => element.dataset.kzSlot))],
+      site, v, reset: v === RESET, sentAt: start, lang: root.lang, events,
+      slots: [...new Set([...slots()].map((element) => element.dataset.kzSlot))],
     })
     if (leaving) {
-      if (navigator.sendBeacon(endpoint, body)) return flush(leaving)
-      save(events.concat(queue)) // too much at once: the tab's next page sends the rest
-      return (queue = [])
+      if (navigator.sendBeacon(endpoint, body) && !fails) return flush(leaving)
+      // Too much at once: the tab's next page sends it. Where sending has been failing this may too: it is repeated.
+      queue = events.concat(queue)
+      return
     }
-    post(events, body)
-    flush()
+    asking = 0
+    busyUntil = start + ANSWER_MS
+    if (!fails) save() // what is under way is not sent again by the tab's next page
+    let failed = 1, answer
+    try {
+      const response = await fetch(endpoint, {
+        method: 'POST',
+        body, // a string goes as text/plain, which needs no preflight
+        credentials: 'include',
+        keepalive: body.length < 2e4,
+      })
+      answer = response.ok && await response.json() // otherwise refused: sending it again would not help
+      failed = /^5|408|429/.test(response.status)
+    } catch {}
+    busyUntil = 0
+    if (mine !== era) return
+    if (failed) {
+      pause = ++fails
+      queue = events.concat(queue).slice(-KEEP)
+    } else {
+      fails = 0
+      if (answer?.v) local.kz = answer.v
+      if (myView === view && (!asked || Date.now() < start + LATE_MS)) swap(answer?.decisions, asked)
+      if (answer?.live && !script.integrity) import(new URL('../kizashi-live.js?' + site, endpoint)).catch(() => {})
+      flush()
+    }
+    save()
   })
 
-  const post = (events, body) => {
-    const mine = era, start = performance.now()
-    const isView = events.includes(view)
-    busy++
-    fetch(endpoint, {
-      method: 'POST',
-      body, // a string goes as text/plain, which needs no preflight
-      credentials: 'include',
-      keepalive: body.length < BATCH + 1e3,
-      signal: AbortSignal.timeout?.(ANSWER_MS),
-    }).then((response) => {
-      if (/^(5|408|429)/.test(response.status)) throw 0
-      return response.ok && response.json() // otherwise refused: sending it again would not help
-    }).then((answer) => {
-      if (mine !== era) return
-      fails = 0
-      save(queue)
-      if (answer?.v) remember(answer.v)
-      if (start < applied || (isView && performance.now() - start > LATE_MS)) return
-      applied = start
-      swap(answer?.decisions || {})
-    }).catch(() => {
-      if (mine !== era) return
-      queue = events.concat(queue).slice(-KEEP)
-      save(queue)
-      setTimeout(flush, 500 * 2 ** Math.min(++fails, 7) * (1 + Math.random()))
-    }).then(() => {
-      busy--
-      reveal()
-      if (!fails) flush()
-    })
-  }
-
-  const forget = () => {
-    queue = []
-    era++
-    save(queue)
-  }
-
-  // Ends all sending. `mark`: what remains in storage, null for nothing.
+  // Ends all sending. `mark`: what remains in storage.
   const withdraw = (mark) => {
     off = true
     held = []
-    forget()
-    remember(mark)
-    reveal()
+    queue = []
+    era++
+    delete session.kz
+    delete local.kz
+    if (mark) local.kz = mark
   }
 
   // ---- Slots: hidden briefly, filled, restored ----------------------------------------------------------
 
-  const originals = new WeakMap() // element -> {nodes, html}: what stood there, what stands there now
-  const sheet = safe(() => new CSSStyleSheet())()
+  let answers = {} // slot -> decision, for this page view
+  let first // those are the first since slots waited for them
+  let asking = 0 // slots wait for an answer
+  let draws = DRAWS
   let policy
 
-  const slots = () => [...doc.querySelectorAll('[data-kz-slot]')]
+  const RULES = { createHTML: (html) => html }
+  // An app goes on changing the nodes that it drew: it finds them where they are kept.
+  const MOVES = ['removeChild', 'appendChild', 'insertBefore']
 
-  // A constructed sheet: works under a CSP without inline styles, covers elements not parsed yet, and leaves
-  // no trace on the elements themselves (frameworks that hydrate the page would complain).
-  const hide = safe(() => {
-    if (off || doc.readyState === 'complete') return // hiding what is being read would be a flicker
-    sheet.replaceSync('[data-kz-slot]{visibility:hidden!important}')
-    doc.adoptedStyleSheets.push(sheet)
-    setTimeout(reveal, HIDE_MS)
-  })
-  const reveal = safe(() => sheet.replaceSync(''))
+  const slots = () => doc.querySelectorAll('[data-kz-slot]')
 
-  // Made at the first swap only: a CSP that does not allow the policy reports the attempt.
-  const trusted = safe(() => win.trustedTypes.createPolicy('kizashi', { createHTML: (html) => html }))
+  const set = (element, name, value) =>
+    value == null ? element.removeAttribute(name) : element.setAttribute(name, value)
 
-  const swap = (decisions) => slots().forEach(safe((element) => {
-    const decision = decisions[element.dataset.kzSlot], before = originals.get(element)
-    if (decision === null && before) {
-      originals.delete(element)
-      element.replaceChildren(...before.nodes) // the very nodes, with the page's listeners on them
-    } else if (typeof decision?.html === 'string' && before?.html !== decision.html) {
-      const nodes = before?.nodes || [...element.childNodes]
-      policy = policy || trusted() || { createHTML: (html) => html }
-      element.innerHTML = policy.createHTML(decision.html)
-      originals.set(element, { nodes, html: decision.html })
+  // An animation ends by itself, works under any CSP, and leaves no trace on the element: frameworks that
+  // hydrate the page would complain. Later ones win, over those of the page's own style sheet too.
+  const veil = (element, visibility) =>
+    element.animate({ visibility: [visibility, visibility] }, +timeout)
+
+  // Brings every slot to what its decision says, after each change of the page and before it is painted. New
+  // slots are hidden and asked for, those that the page has drawn anew are filled anew.
+  const look = (mayHide) => {
+    if (running) moved()
+    for (const element of slots()) safe(bring)(element, mayHide)
+  }
+
+  const bring = (element, mayHide) => {
+    const decision = answers[element.dataset.kzSlot]
+    let was = element.kz
+    if (!was || (was.kept && was.first !== element.firstChild)) {
+      was = element.kz = { ...was, first: 0, kept: 0 }
+      if (decision === undefined) {
+        asking = 1
+        if (mayHide && !off) veil(element, 'hidden')
+        setTimeout(flush, DRAW_MS)
+      }
     }
-  }))
+    if (decision === undefined) return
+
+    const { html, text, attr, redirect } = decision || {}
+    const target = redirect?.trim && new URL(redirect, loc).href
+    if (first && /^http/.test(target) && target !== loc.href && !gone.includes(target)) {
+      gone.push(target)
+      save()
+      if (session.length) return loc.replace(target)
+    }
+    const key = JSON.stringify([html, text, attr])
+    if (was.key !== key) {
+      veil(element, 'revert-layer')
+      for (const name in was.attr) set(element, name, was.attr[name])
+      MOVES.forEach((move) => delete element[move])
+      if (was.kept) element.replaceChildren(was.kept) // the very nodes, with the page's listeners on them
+      element.kz = was = { key, attr: {} }
+    }
+    for (const name in attr) {
+      const value = attr[name], old = element.getAttribute(name)
+      if (old === value || draws-- < 0 || !ATTRIBUTE.test(name) || /^javascript/.test(new URL(value, loc))) continue
+      was.attr[name] = old
+      set(element, name, value)
+      observer.observe(element, { attributes: true })
+    }
+    if (attr || redirect || was.first || !(html ?? text)?.trim || draws-- < 0) return
+    const nodes = [...element.childNodes], kept = new DocumentFragment()
+    was.first = 1 // a page that does not allow it is not asked again
+    policy ||= safe(() => trustedTypes.createPolicy('kizashi', RULES))() || RULES
+    if (html) element.innerHTML = policy.createHTML(html)
+    kept.append(...nodes)
+    // Two texts: a lone one React would take for its own, and change.
+    element.append('', text || '')
+    was.first = element.firstChild
+    was.kept = kept
+    MOVES.forEach((move) => {
+      element[move] = (...args) =>
+        kept[move].apply(args.at(-1)?.parentNode === element ? element : kept, args)
+    })
+  }
+  const observer = new MutationObserver(look)
+
+  const swap = (decisions, asked) => {
+    answers = { ...answers, ...decisions }
+    first = asked
+    look()
+  }
 
   // ---- Engaged time and scroll depth --------------------------------------------------------------------
 
-  let visible = false // as of `mark`
-  let mark = 0, lastInput = 0 // performance.now()
+  let visible = 0 // as of `mark`
+  let mark = 0, lastInput = 0 // times
   let engaged = 0, total = 0 // ms since the last engage event; ms in those of this page view
-  let depth = 0 // percent of the page seen since the last engage event
+  let depth = 0 // pixels of the page seen since the last engage event
 
   // Counts the time up to now, by the state that held until now.
   const settle = () => {
-    const now = performance.now()
-    if (visible) engaged += Math.max(0, Math.min(now, lastInput + IDLE_MS) - mark)
+    const until = Date.now()
+    if (visible && until > mark && until - lastInput < IDLE_MS) engaged += until - mark
     visible = !doc.hidden
-    return (mark = now)
+    mark = until
   }
-  const active = () => { lastInput = settle() }
-  const look = () => {
-    const seen = (win.scrollY + win.innerHeight) / root.scrollHeight
-    depth = Math.min(100, Math.max(depth, Math.round(seen * 100)))
+  const active = () => {
+    settle()
+    lastInput = mark
   }
+  const measure = () => { depth = Math.max(depth, scrollY + innerHeight) }
   const cut = () => {
     settle()
-    if (!view || engaged < 100) return // less is nobody's attention
-    look()
-    push('engage', { engaged_ms: Math.round(engaged), scroll: depth })
+    if (engaged < 100) return // less is nobody's attention
+    measure()
+    push('engage', { engaged_ms: engaged, scroll: Math.min(100, Math.round(depth / root.scrollHeight * 100)) })
     total += engaged
     engaged = depth = 0
   }
   const tick = () => {
+    moved()
+    draws = DRAWS
     settle()
     // While sending fails the time adds up in one event instead of pushing others out of the queue.
-    if (fails || engaged < (total < 6e4 ? 5e3 : 15e3)) return
-    cut()
-    flush()
+    if (!fails && engaged > 5e3 + total / 9) cut()
+    if (pause-- < 1) flush()
   }
 
   // ---- Page views ---------------------------------------------------------------------------------------
 
-  let path // of the last page view: a new fragment alone is none
-
-  const here = () => loc.pathname + loc.search
-  const viewPage = (props) => {
+  const viewPage = (props = {}) => {
     cut()
     active()
     engaged = total = depth = 0
-    path = here()
-    view = push('page', props, 'page', { url: loc.href, ref: view ? view.url : doc.referrer })
+    if (view) ref = url
+    url = here()
+    answers = {}
+    asking = 1
+    view = push('page', props)
   }
-  const moved = safe(() => {
-    if (path === here()) return
+  const moved = () => {
+    if (url === here()) return // a new fragment alone is no page view
     viewPage()
-    setTimeout(flush, 50) // the app draws the new view, its slots and its title first
-  })
+    setTimeout(flush, DRAW_MS)
+  }
 
   // ---- Clicks and forms ---------------------------------------------------------------------------------
 
@@ -268,153 +281,140 @@
     flush()
   }
 
-  const clicked = (click) => {
-    if (click.button > 1) return // a right click opens a menu
-    const named = click.target.closest('[data-kz-event]')
-    const link = click.target.closest('a[href]')
-    const props = {}
+  const acted = ({ target, button }) => {
+    const isForm = button == null // no mouse: a submit event
+    const named = isForm ? target : target.closest('[data-kz-event]:not(form)')
+    const link = target.closest('a')
+    const props = {}, traits = {}
+    if (button > 1) return // a right click opens a menu
     for (const { name, value } of named?.attributes || []) {
-      // `data-kz-plan-name="pro"` -> {plan_name: 'pro'}
-      if (/^data-kz-(?!event$)/.test(name)) props[name.slice(8).replace(/-/g, '_')] = value
+      const key = name.split('data-kz-')[1] // `data-kz-plan-name="pro"` -> {plan_name: 'pro'}
+      if (key) props[key.replace(/-/g, '_')] = value
     }
-    let name = named?.dataset.kzEvent
-    if (link) {
-      props.href = link.href
-      const isDownload = link.hasAttribute('download') || DOCUMENT.test(link.pathname)
-      const isOutbound = /^http/.test(link.protocol) && link.host !== loc.host
-      if (isDownload || name) props.text = link.innerText?.slice(0, 200)
-      name = name || (isDownload ? 'download' : isOutbound && 'outbound_click')
+    let { event, identify, ...rest } = props
+    if (isForm) {
+      event ||= 'form_submit'
+      rest.form = target.id
+      target.querySelectorAll('[data-kz-trait]').forEach((field) => {
+        // A password stays one while a "show" button has turned its field into text.
+        if (/pass|cc-/.test(field.type + field.autocomplete)) return
+        if (/box|radio/.test(field.type) && !field.checked) return
+        if (field.value) traits[field.dataset.kzTrait] = field.value
+      })
+      if (identify != null) push('identify', traits)
+    } else if (link) {
+      rest.href = link.href
+      const isDownload = link.attributes.download || DOCUMENT.test(link.pathname)
+      if (isDownload || event) rest.text = link.innerText.slice(0, 200)
+      event ||= isDownload ? 'download' : link.host && link.host !== loc.host && 'outbound_click'
     }
-    if (name) send('track', props, name)
-  }
-
-  const submitted = (submit) => {
-    const form = submit.target
-    const traits = {}
-    if (!form.hasAttribute('data-kz-identify')) return
-    form.querySelectorAll('[data-kz-trait]').forEach((field) => {
-      // A password stays one while a "show" button has turned its field into text.
-      if (/password/i.test(field.type + field.autocomplete)) return
-      if (/^(checkbox|radio)$/.test(field.type) && !field.checked) return
-      if (field.value) traits[field.dataset.kzTrait] = field.value
-    })
-    send('identify', traits)
+    if (event) send('track', rest, event)
   }
 
   // ---- The API ------------------------------------------------------------------------------------------
 
-  let begun = false
-  let consented = options.consent !== 'required'
+  let consented = !consent
   let held = [] // calls made before the first page view
 
-  // (id), (traits) or (id, traits), as in analytics.js
-  const about = (type) => (id, traits) => send(type, Object(id) === id ? id : { ...traits, id: id || undefined })
-
+  // As in analytics.js: page([[category], name], [props]), track(name, [props]), identify([id], [traits])
   const commands = {
-    // page(), page(props), page(name, props), page(category, name, props), as in analytics.js
-    page(...args) {
-      const [name, category] = args.filter((arg) => arg?.trim).reverse()
-      viewPage({ name, category, ...args.find((arg) => Object(arg) === arg) })
+    page(props, first, second) {
+      viewPage({ name: second || first, category: second && first, ...props })
       flush()
     },
-    track: (name, props) => name && send('track', props, name),
-    identify: about('identify'),
-    group: about('group'),
-    alias: about('identify'),
+    track: (props, name) => name && send('track', props, name),
+    identify: (traits, id) => send('identify', { id, ...traits }),
+    group: (traits, id) => send('group', { id, ...traits }),
+    alias: (_, id) => send('identify', { id }),
     reset() {
       cut()
       flush(true)
-      forget()
-      remember(RESET)
+      queue = []
+      era++
+      save()
+      local.kz = RESET
     },
   }
 
-  const resume = () => {
-    off = blocked || !consented
-    if (!off && !begun) begin()
-  }
-
-  const api = safe((method, ...args) => api[method](...args))
-  Object.entries(commands).forEach(([method, command]) => {
+  const api = (method, ...args) => api[method]?.(...args)
+  for (const method in commands) {
     api[method] = safe((...args) => {
-      if (running) command(...args)
+      const isObject = (arg) => Object(arg) === arg
+      if (running) commands[method](args.find(isObject), ...args.filter((arg) => arg && !isObject(arg)))
       else held.push([method, ...args])
     })
-  })
-  api.ready = (fn) => setTimeout(fn, 0)
+  }
+  api.swap = swap // for kizashi-live.js
+  api.ready = async (fn) => fn?.()
   api.consent = safe((given) => {
     consented = given
-    if (given) resume()
-    else withdraw(null)
+    given ? start() : withdraw()
   })
   api.optOut = safe((out = true) => {
-    if (out) return withdraw(OPTED_OUT)
-    if (recall() === OPTED_OUT) remember(null)
-    resume()
+    if (out) withdraw(OPTED_OUT)
+    else {
+      if (local.kz === OPTED_OUT) delete local.kz
+      start()
+    }
   })
-  api.version = '__VERSION__'
-  win.kizashi = api
+  window.kizashi = api
 
   // ---- Start --------------------------------------------------------------------------------------------
 
+  const leave = (pagehide) => {
+    cut()
+    flush(pagehide || (busyUntil && local.kz))
+    save()
+    if (!pagehide) return
+    running = visible = 0 // until the back-forward cache brings the page back
+    if (!fails) era++
+  }
+
+  const handlers = {
+    DOMContentLoaded: active, // these two matter while nothing runs: they start it
+    pageshow: active,
+    scroll(event) {
+      if (event.target !== doc) return // a carousel turning by itself is no reading
+      measure()
+      active()
+    },
+    keydown: active,
+    pointermove: active,
+    pointerdown: active,
+    wheel: active,
+    visibilitychange() {
+      if (doc.hidden) leave()
+      else active()
+    },
+    pagehide: leave,
+    submit: acted,
+    auxclick: acted,
+    click: acted,
+  }
+
   // Nothing counts before somebody sees it: a prerendered page waits for its activation, a background tab
   // for its first showing.
-  const begin = () => {
-    begun = true
-    if (doc.hidden) return on(doc, 'visibilitychange', begin, true)
-    if (recall() === OPTED_OUT) withdraw(OPTED_OUT)
-    hide()
-    if (doc.readyState === 'loading') on(doc, 'DOMContentLoaded', run, true)
-    else setTimeout(safe(run), 0) // the calls queued before load come first
-  }
-
-  const run = () => {
-    running = true
-    restoreUnsent()
+  const start = safe(() => {
+    off = !consented || local.kz === OPTED_OUT
+    if (off || running || doc.hidden || !api.version) return
+    look(doc.readyState !== 'complete') // hiding what is being read would be a flicker
+    observer.observe(doc, { childList: true, subtree: true })
+    if (doc.readyState === 'loading') return
+    running = 1
+    restore()
     active()
     // A page call made before load describes this page view: it takes the place of the automatic one.
-    if (!held.some(([method]) => method === 'page')) viewPage()
+    held.find(([method]) => method === 'page') || viewPage()
     held.forEach((args) => api(...args))
-    for (const method of ['pushState', 'replaceState']) {
-      const original = history[method]
-      history[method] = function () {
-        const result = original.apply(this, arguments)
-        moved()
-        return result
-      }
-    }
-    on(win, 'popstate', moved)
-    on(win, 'pageshow', (event) => {
-      if (!event.persisted) return
-      restoreUnsent()
-      viewPage()
-      flush()
-    })
-    on(win, 'scroll', (scroll) => {
-      if (scroll.target !== doc) return // a carousel turning by itself is no reading
-      look()
-      active()
-    })
-    on(win, 'keydown pointerdown pointermove touchstart wheel', active)
-    on(doc, 'visibilitychange', () => {
-      if (!doc.hidden) return active()
-      cut()
-      flush()
-    })
-    on(win, 'pagehide', () => {
-      cut()
-      visible = false
-      // Where sending has been failing this may too: the tab's next page repeats it under the same ids.
-      if (fails) save(queue)
-      flush(true)
-    })
-    on(doc, 'click auxclick', clicked)
-    on(doc, 'submit', submitted)
-    setInterval(safe(tick), 1e3)
+    held = []
     flush()
-    if (!busy) reveal()
-  }
+  })
 
-  resume()
-  for (const args of stub?.q || []) api(...args)
+  const guarded = (fn) => safe((...args) => running ? fn(...args) : start())
+  safe(() => navigation.addEventListener('currententrychange', guarded(moved)))()
+  for (const type in handlers) addEventListener(type, guarded(handlers[type]), true)
+  setInterval(guarded(tick), 1e3)
+  stub?.q?.forEach((args) => api(...args))
+  api.version = '__VERSION__'
+  start()
 })()

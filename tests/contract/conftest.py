@@ -10,6 +10,9 @@ from storage.embedded import Server
 from tests import backends
 from tests.kafka import Broker
 
+#: How many partitions the streams on Redis have.
+PARTITIONS = {"redis-streams": 1, "redis-streams-3": 3}
+
 
 @pytest.fixture
 def made(request: pytest.FixtureRequest) -> backends.Backend:
@@ -17,8 +20,8 @@ def made(request: pytest.FixtureRequest) -> backends.Backend:
     if request.param == "memory":
         return backends.Memory()  # type: ignore[return-value]
     server: Server = request.getfixturevalue("own_valkey")
-    if request.param == "redis-streams":
-        return backends.RedisStreams(server)
+    if request.param.startswith("redis-streams"):
+        return backends.RedisStreams(server, PARTITIONS[request.param])
     broker: Broker = request.getfixturevalue("kafka")
     return backends.Kafka(broker, server)
 

@@ -24,7 +24,7 @@ DURABLE = over("redis-streams", "kafka")
 #: Everything on a loaded machine, a Kafka session (6 s) among it.
 SOON_S = 60.0
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -33,7 +33,11 @@ async def stack(
 ) -> AsyncIterator[Stack]:
     """Web and worker on the backend, with the demo site."""
     async with Stack(
-        store_url=own_valkey.url, data_dir=tmp_path / "data", port=free_port(), **backend.env
+        store_url=own_valkey.url,
+        data_dir=tmp_path / "data",
+        port=free_port(),
+        worker=backend.worker,
+        **backend.env,
     ) as stack:
         await stack.publish(DEMO)
         yield stack
@@ -52,7 +56,7 @@ async def all_done(backend: Backend, stack: Stack) -> None:
         raise
 
 
-@DURABLE
+@over("redis-streams-3", "kafka")
 async def test_a_restarted_worker_goes_on_where_the_last_one_was(backend: Backend, stack: Stack) -> None:
     made = clickstream(events=1_000, visitors=60, seed=3)
     expected = clean_run(made, await site_of(stack.redis))
@@ -67,9 +71,9 @@ async def test_a_restarted_worker_goes_on_where_the_last_one_was(backend: Backen
     await assert_same(stack.redis, expected)
 
 
-@DURABLE
+@over("redis-streams", "redis-streams-3", "kafka")
 async def test_another_worker_takes_over_from_a_dead_one(
-    backend: Backend, stack: Stack, capsys: pytest.CaptureFixture[str]
+    backend: Backend, stack: Stack, figure: Callable[[str], None]
 ) -> None:
     made = clickstream(events=1_000, visitors=60, seed=4)
     expected = clean_run(made, await site_of(stack.redis))
@@ -83,8 +87,7 @@ async def test_another_worker_takes_over_from_a_dead_one(
     died = time.monotonic()
     await publish_all(backend, made[600:])
     await all_done(backend, stack)
-    with capsys.disabled():
-        print(f"\n  {backend.name}: taken over within {time.monotonic() - died:.1f} s", end=" ")
+    figure(f"taken over and done within {time.monotonic() - died:.1f} s")
     await assert_same(stack.redis, expected)
 
 

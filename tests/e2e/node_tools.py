@@ -1,4 +1,4 @@
-"""The snippet's own tools (its folder's node_modules): tests that need them say so loudly where they are missing."""
+"""The snippet's own tools (its folder's node_modules); tests that need them say so loudly where they lack."""
 
 from __future__ import annotations
 
@@ -34,5 +34,11 @@ def installed() -> Path:
 def run(*command: str, cwd: Path = FOLDER, **environment: str) -> subprocess.CompletedProcess[str]:
     """One command in the snippet's folder; its output is text."""
     return subprocess.run(
-        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=240
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
     )

@@ -37,28 +37,31 @@ def clickstream(*, events: int, visitors: int, seed: int) -> list[Event]:
             continue
         kind = rng.choices(["page", "engage", "whitepaper_download", "identify"], [60, 30, 5, 5])[0]
         at = T0 + number * (30 * MINUTE // events)
+        visitor = f"v{rng.randrange(visitors)}"
         made.append(
             Event(
                 id=uuid.UUID(int=rng.getrandbits(128)).hex,
                 site="demo",
-                visitor=f"v{rng.randrange(visitors)}",
+                visitor=visitor,
                 type="track" if kind == "whitepaper_download" else kind,  # type: ignore[arg-type]
                 name=kind,
                 at=at,
                 received_at=at,
                 url=f"http://shop.example/{rng.choice(['', 'pricing', 'cases', 'blog'])}",
-                props=props(kind, rng),
+                props=props(kind, visitor, rng),
             )
         )
     return made
 
 
-def props(kind: str, rng: random.Random) -> dict[str, object]:
-    """What an event of this kind carries."""
+def props(kind: str, visitor: str, rng: random.Random) -> dict[str, object]:
+    """What an event of this kind carries. Several people use one browser, but nobody comes back or uses two: what
+    one visitor does to another depends on whose event is first, and among visitors there is no order.
+    """
     if kind == "engage":
         return {"engaged_ms": rng.randrange(1_000, 40_000), "scroll": rng.randrange(100)}
     if kind == "identify":
-        return {"email": f"{rng.randrange(10_000)}@example.com", "name": "名前"}
+        return {"email": f"{visitor}-{rng.getrandbits(64)}@example.com", "name": "名前"}
     return {}
 
 

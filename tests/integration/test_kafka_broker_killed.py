@@ -55,7 +55,14 @@ async def grow(writers: list[Writer], by: int) -> None:
     await until(grown, 60)
 
 
+async def is_ready(stack: Stack, status: int) -> bool:
+    """Whether /readyz answers so."""
+    async with stack.http.get(f"{stack.base}/readyz") as answer:
+        return answer.status == status
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 async def test_a_killed_broker_loses_nothing_that_was_accepted(
     kafka: Broker, kafka_stack: tuple[Stack, Kafka]
 ) -> None:
@@ -65,9 +72,11 @@ async def test_a_killed_broker_loses_nothing_that_was_accepted(
     writing = [asyncio.create_task(writer.run(stop)) for writer in writers]
     await grow(writers, 100)
     await asyncio.to_thread(kafka.kill)
-    await asyncio.sleep(1)  # the writers go on meanwhile
+    await until(lambda: is_ready(stack, 503), 60)
+    await grow(writers, 100)
     await asyncio.to_thread(kafka.start)
     await grow(writers, 100)
+    await until(lambda: is_ready(stack, 200), 60)
     stop.set()
     await asyncio.gather(*writing)
     accepted = {id_ for writer in writers for id_ in writer.accepted}

@@ -8,7 +8,7 @@ import asyncio
 import random
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import pytest
@@ -24,10 +24,17 @@ from tests.processes import Stack, end, until
 
 #: A dead worker's partitions move when its session is over; everything here may be slow besides.
 MOVED_S = 60.0
+DRAINED_S = 150.0
 
-SHORT = pytest.param(6_000, 300, 2, id="short", marks=[pytest.mark.slow])
+pytestmark = pytest.mark.timeout(400)
+
 LONG = pytest.param(50_000, 2_000, 20, id="long", marks=[pytest.mark.soak, pytest.mark.timeout(1_800)])
-SIZES = pytest.mark.parametrize(("events", "visitors", "kills"), [SHORT, LONG])
+
+
+def sizes(events: int, visitors: int, kills: int) -> pytest.MarkDecorator:
+    """The short run, of this size, and the long one."""
+    short = pytest.param(events, visitors, kills, id="short", marks=[pytest.mark.slow])
+    return pytest.mark.parametrize(("events", "visitors", "kills"), [short, LONG])
 
 
 class Workers:
@@ -49,7 +56,7 @@ class Workers:
     def end(self) -> None:
         """End them all."""
         for worker in self.running:
-            end(worker, signal.SIGKILL)
+            end(worker, signal.SIGTERM)
 
 
 async def moves(backend: Kafka) -> None:
@@ -69,8 +76,9 @@ async def drained(backend: Kafka, stack: Stack) -> None:
         return await caught_up(backend)
 
     try:
-        await until(done, 300)
+        await until(done, DRAINED_S)
     except AssertionError:
+        print(await backend.by_partition(), await backend.end())
         print(stack.logs())
         raise
 
@@ -81,9 +89,9 @@ def portions(events: Sequence[Event], count: int) -> list[Sequence[Event]]:
     return [events[start:stop] for start, stop in pairwise(bounds)]
 
 
-@SIZES
+@sizes(4_000, 200, 2)
 async def test_random_kills_change_nothing(
-    kafka_stack: tuple[Stack, Kafka], events: int, visitors: int, kills: int
+    kafka_stack: tuple[Stack, Kafka], events: int, visitors: int, kills: int, figure: Callable[[str], None]
 ) -> None:
     stack, backend = kafka_stack
     rng = random.Random(events)
@@ -99,11 +107,12 @@ async def test_random_kills_change_nothing(
     await publish_all(backend, portions(made, kills + 1)[-1])
     await drained(backend, stack)
     await assert_same(stack.redis, expected)
+    figure(f"{len(made)} events, {kills} kills, {len(expected.alerts)} alerts")
 
 
-@SIZES
+@sizes(4_000, 200, 1)
 async def test_two_workers_one_killed_and_one_added(
-    kafka_stack: tuple[Stack, Kafka], events: int, visitors: int, kills: int
+    kafka_stack: tuple[Stack, Kafka], events: int, visitors: int, kills: int, figure: Callable[[str], None]
 ) -> None:
     stack, backend = kafka_stack
     rng = random.Random(events + 1)
@@ -124,12 +133,13 @@ async def test_two_workers_one_killed_and_one_added(
     finally:
         workers.end()
     await assert_same(stack.redis, expected)
+    figure(f"{len(made)} events, {kills} kills and as many added, {len(expected.alerts)} alerts")
 
 
 @pytest.mark.slow
 async def test_a_frozen_worker_that_wakes_up_changes_nothing(kafka_stack: tuple[Stack, Kafka]) -> None:
     stack, backend = kafka_stack
-    made = clickstream(events=6_000, visitors=200, seed=7)
+    made = clickstream(events=4_000, visitors=200, seed=7)
     expected = clean_run(made, await site_of(stack.redis))
     first, second = portions(made, 2)
     await publish_all(backend, first)
@@ -144,7 +154,8 @@ async def test_a_frozen_worker_that_wakes_up_changes_nothing(kafka_stack: tuple[
         await publish_all(backend, second)
         await drained(backend, stack)
     finally:
-        end(frozen, signal.SIGKILL)
+        frozen.send_signal(signal.SIGCONT)
+        end(frozen, signal.SIGTERM)
     await assert_same(stack.redis, expected)
 
 
