@@ -1,0 +1,115 @@
+"""Page views (convention 4): single-page apps, the back-forward cache, many fast navigations."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from playwright.async_api import Page
+
+from tests.e2e.snippet_page import opened, set_hidden
+from tests.e2e.stub_site import StubSite, ids, until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+NAVIGATIONS = [
+    ("history.pushState({}, '', '/a?x=1')", ["/a?x=1"]),
+    ("history.pushState({}, '', '/a'); history.pushState({}, '', '/b')", ["/a", "/b"]),
+    ("history.replaceState({}, '', '/a')", ["/a"]),
+    ("history.replaceState({ scroll: 9 }, '')", []),
+    ("history.pushState({}, '', '#part'); location.hash = 'other'", []),
+    ("history.pushState({}, '', '/a'); history.back()", ["/a", "/plain.html"]),
+]
+
+
+@pytest.mark.parametrize(("script", "paths"), NAVIGATIONS)
+async def test_row_04_navigation_inside_the_page_is_one_page_view_each(
+    page: Page, site: StubSite, script: str, paths: list[str]
+) -> None:
+    await opened(page, site)
+    await page.evaluate(script)
+    if "back" in script:
+        await page.wait_for_url("**/plain.html")
+    await until(lambda: len(site.events("page")) > len(paths))
+    await page.evaluate("kizashi.track('last')")
+    await until(lambda: site.events("track"))
+    views = site.events("page")
+    assert [view["url"] for view in views] == [site.url(), *map(site.url, paths)]
+    assert [view["ref"] for view in views] == ["", *[view["url"] for view in views[:-1]]]
+
+
+async def test_row_04_a_browser_without_the_navigation_api_is_watched(page: Page, site: StubSite) -> None:
+    await page.add_init_script("Object.defineProperty(window, 'navigation', { value: undefined })")
+    await opened(page, site)
+    await page.evaluate("history.pushState({}, '', '/a'); document.title = 'A'")
+    await until(lambda: len(site.events("page")) == 2)  # by the change of the page
+    await page.evaluate("history.pushState({}, '', '/b')")
+    await until(lambda: len(site.events("page")) == 3)  # within a second
+    await page.evaluate("kizashi.track('last')")
+    await until(lambda: site.events("track"))
+    assert [view["url"] for view in site.events("page")] == [site.url(), site.url("/a"), site.url("/b")]
+
+
+async def test_row_04_new_view_has_the_title_and_slots_the_app_drew_after_pushing(
+    page: Page, site: StubSite
+) -> None:
+    await opened(page, site)
+    await page.evaluate(
+        """() => {
+          history.pushState({}, '', '/pricing')
+          document.title = 'Pricing'
+          document.querySelector('[data-kz-slot=side]').outerHTML = '<aside data-kz-slot="prices"></aside>'
+        }"""
+    )
+    await until(lambda: len(site.events("page")) == 2)
+    assert site.events("page")[-1]["title"] == "Pricing"
+    assert site.beacons[-1]["slots"] == ["hero", "prices", "constructor"]
+
+
+async def test_row_04_back_forward_cache_sends_one_page_view(page: Page, site: StubSite) -> None:
+    await opened(page, site)
+    await page.evaluate("window.kept = true")
+    await opened(page, site, "/next.html")
+    await page.evaluate("history.back()")
+    await until(lambda: len(site.events("page")) == 3)
+    assert await page.evaluate("window.kept") is True  # the page itself came back, it was not loaded anew
+    await page.evaluate("kizashi.track('last')")
+    await until(lambda: site.events("track"))
+    assert [view["url"] for view in site.events("page")] == [site.url(), site.url("/next.html"), site.url()]
+    assert len(set(ids(site.events("page")))) == 3
+
+
+async def test_a_tab_opened_in_the_background_counts_when_it_is_shown(page: Page, site: StubSite) -> None:
+    await page.add_init_script(
+        "Object.defineProperty(document, 'hidden', { value: true, configurable: true })"
+    )
+    await page.goto(site.url())
+    await page.wait_for_function("kizashi.version")
+    await page.evaluate("kizashi.track('held')")
+    assert site.beacons == []
+    await set_hidden(page, False)
+    await until(lambda: site.beacons)
+    assert site.names() == ["page", "held"]
+
+
+async def test_a_thousand_fast_navigations_lose_and_double_nothing(page: Page, site: StubSite) -> None:
+    """900 inside an app, in bursts faster than any answer, then 100 pages left as soon as they have loaded."""
+    site.delay = 0.05
+    await opened(page, site)
+    await page.evaluate(
+        """async () => {
+          for (let i = 0; i < 900; i++) {
+            history.pushState({}, '', `/app/${i}`)
+            if (i % 90 === 0) await new Promise((done) => setTimeout(done, 10))
+          }
+        }"""
+    )
+    await page.goto(site.url("/hop.html?0"), wait_until="commit")
+    await page.wait_for_url("**/next.html", timeout=60_000)
+    urls = [site.url(), *(site.url(f"/app/{i}") for i in range(900))]
+    urls += [*(site.url(f"/hop.html?{i}") for i in range(100)), site.url("/next.html")]
+    await until(lambda: len(set(ids(site.events("page")))) >= len(urls), seconds=60)
+    counts = Counter(view["url"] for view in site.events("page"))
+    assert {url: counts[url] for url in urls} == dict.fromkeys(urls, 1)  # on the wire too
+    assert len(counts) == len(urls)
+    assert max(len(beacon["events"]) for beacon in site.beacons) <= 100  # what the server takes at once
