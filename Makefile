@@ -42,8 +42,8 @@ soak: .venv/.dev ## the long run under load and faults
 	$(BIN)/pytest -m soak
 
 lock: .venv/.dev ## resolve the dependencies anew into requirements*.lock
-	$(COMPILE) --upgrade --output-file requirements.lock pyproject.toml
-	$(COMPILE) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --upgrade --extra dev --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --upgrade --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Kizashi needs Python 3.11 or newer with the venv module." >&2; exit 1; }

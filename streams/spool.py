@@ -223,6 +223,10 @@ class SpoolingPublisher:
     def _on_disk(self, work: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
+    async def check(self) -> None:
+        """Whether the broker answers; what is published meanwhile is kept on disk. Raises StoreUnavailable."""
+        await self._inner.check()
+
     async def close(self) -> None:
         """Drain what the broker takes within CLOSE_S; the rest waits on disk for the next start."""
         if self._drainer is not None:

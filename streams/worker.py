@@ -12,6 +12,7 @@ import faust
 import uvloop
 from mode import Service
 
+from alerts.budget import Budget
 from alerts.dispatch import Dispatcher
 from alerts.links import Links
 from alerts.sinks.choice import also_sinks, choose_sink
@@ -21,6 +22,9 @@ from storage.logs import configure
 from streams.app import App, build_app
 from streams.backend import Backend, backend_for, publisher_for
 from streams.timers import Timers
+
+#: Messages that one channel gets in ten minutes; what is more comes as digests.
+BUDGET = Budget(limit=60, window_s=600.0)
 
 
 def now_ms() -> int:
@@ -89,7 +93,7 @@ def run(
         visitor_url=links,
         clock=now_ms,
     )
-    dispatcher = Dispatcher(redis=redis, sink=sink, visitor_url=links, clock=now_ms, also=also)
+    dispatcher = Dispatcher(redis=redis, sink=sink, visitor_url=links, clock=now_ms, also=also, budget=BUDGET)
     backend = backend or backend_for(redis_url=redis_url, broker_url=broker_url)
     asyncio.run(backend.prepare())
     app = build_app(backend=backend, sites=lambda: registry.sites, clock=now_ms)

@@ -69,7 +69,7 @@ async def read_pricing(page: Page, stack: Stack) -> None:
 
 
 async def test_the_first_sign_changes_the_page_and_rings_the_salesperson(
-    stack: Stack, slack: SlackServer, capsys: pytest.CaptureFixture[str]
+    stack: Stack, slack: SlackServer, figure: Callable[[str], None]
 ) -> None:
     async with chromium(locale="en-US") as context:
         page = await context.new_page()
@@ -98,8 +98,7 @@ async def test_the_first_sign_changes_the_page_and_rings_the_salesperson(
         assert "whitepaper" in blocks.lower()
         assert stack.base.split("//")[1] in blocks or "visitors/demo/" in blocks
         seconds = call.at - time.monotonic() + time.time() - clicked
-        with capsys.disabled():
-            print(f"\n  click → alert's POST: {seconds * 1000:.0f} ms")
+        figure(f"click → alert's POST {seconds * 1000:.0f} ms")
         assert errors == []
 
 
@@ -115,8 +114,9 @@ async def shows(page: Page, slot: str, html: str) -> bool:
     return bool(wanted == found)
 
 
+@pytest.mark.alone
 async def test_click_to_alert_of_twenty_visitors(
-    stack: Stack, slack: SlackServer, capsys: pytest.CaptureFixture[str]
+    stack: Stack, slack: SlackServer, figure: Callable[[str], None]
 ) -> None:
     times = []
     async with chromium(locale="ja-JP") as context:
@@ -130,11 +130,8 @@ async def test_click_to_alert_of_twenty_visitors(
             times.append(call.at - time.monotonic() + time.time() - clicked)
             await visitor.close()
             await slack_may_take_another(call.at)
-    with capsys.disabled():
-        print(
-            f"\n  click → alert's POST, median of {TIMED}: {statistics.median(times) * 1000:.0f} ms", end=""
-        )
-        print(f" (fastest {min(times) * 1000:.0f}, slowest {max(times) * 1000:.0f})")
+    median, fastest, slowest = (f(times) * 1000 for f in (statistics.median, min, max))
+    figure(f"click → alert's POST, median of {TIMED}: {median:.0f} ms ({fastest:.0f} to {slowest:.0f})")
     assert len(slack.posted("#hot-leads")) == TIMED
 
 

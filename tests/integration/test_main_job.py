@@ -38,7 +38,8 @@ async def test_a_visit_changes_page_profile_and_slack(stack: Stack) -> None:
     await stack.beacon(hit("page", "/pricing"), hit("identify", name="<b>Ann</b>"), v=v)
 
     async def counted() -> bool:
-        return (await stack.visitor(v)).get("page_count") == 2
+        seen = await stack.visitor(v)
+        return seen.get("page_count") == 2 and "name" in seen["traits"]
 
     await until(counted)
     hot = await stack.beacon(
