@@ -56,6 +56,16 @@ def watch(page: Page) -> list[str]:
     return errors
 
 
+async def counted(page: Page, stack: Stack, *, pages: int) -> None:
+    """Wait until the worker has counted so many page views of this browser."""
+
+    async def there() -> bool:
+        cookie = next(c for c in await page.context.cookies() if c["name"] == "kz")
+        return (await stack.visitor(cookie["value"])).get("page_count") == pages
+
+    await until(there, 40)
+
+
 async def read_pricing(page: Page, stack: Stack) -> None:
     """Stay on the pricing page until the server has seen ten engaged seconds."""
     await open_page(page, f"{stack.base}/demo/pricing")
@@ -78,6 +88,7 @@ async def test_the_first_sign_changes_the_page_and_rings_the_salesperson(
         first = await open_page(page, f"{stack.base}/demo/")
         assert first["hero"]["variant"] == "image"
         original = await slot_text(page, "cta")
+        await counted(page, stack, pages=1)
 
         again = await open_page(page, f"{stack.base}/demo/?utm_source=mail&utm_campaign=autumn")
         assert again["hero"]["variant"] in {"results", "voices"}
