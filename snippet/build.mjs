@@ -22,7 +22,7 @@ async function build(source, isModule) {
   const { code } = await minify(source, {
     ecma: 2021,
     module: isModule,
-    compress: { passes: 3, unsafe: true, pure_getters: true, booleans_as_integers: true },
+    compress: { passes: 3, unsafe: true, pure_getters: true, booleans_as_integers: true, lhs_constants: false },
     format: { preamble: `/*! Kizashi ${version} */` },
   })
   return `${code}\n`

@@ -39,19 +39,20 @@
   // What the `kz` entry of localStorage can hold besides a visitor token (which always has a dot in it).
   const OPTED_OUT = '-', RESET = '!'
 
-  const DOCUMENT = /\.(pdf|zip|gz|csv|exe|msi|dmg|(doc|xls|ppt)x?)$/i
+  const DOCUMENT = /\.(pdf|zip|csv|exe|msi|dmg|(doc|xls|ppt)x?)$/i
   const ATTRIBUTE = /^(title|href|(aria|data)-.+|alt|class|src)$/
 
   // ---- What is remembered: the visitor token over visits, the rest over pages of this tab ----------------
 
   let queue = [] // events not sent, or sent without success
+  let sending = [] // those under way; while sending fails the tab's next page repeats them
   let gone = [] // where this tab has been redirected to
 
   // Where storage is refused, for this page alone. `local.kz` is read each time: another tab may have got a
   // token, reset or opted out meanwhile.
   const local = safe(() => localStorage)() || {}
   const session = safe(() => sessionStorage)() || {}
-  const save = safe(() => { if (!off) session.kz = JSON.stringify([queue, gone, fails]) })
+  const save = safe(() => { if (!off) session.kz = JSON.stringify([fails ? sending.concat(queue) : queue, gone, fails]) })
   const restore = safe(() => { [queue, gone, fails] = JSON.parse(session.kz) })
 
   // ---- Events and their queue ---------------------------------------------------------------------------
@@ -95,7 +96,8 @@
     }
     asking = 0
     busyUntil = start + ANSWER_MS
-    if (!fails) save() // what is under way is not sent again by the tab's next page
+    sending = events
+    save()
     let failed = 1, answer
     try {
       const response = await fetch(endpoint, {
@@ -107,8 +109,10 @@
       answer = response.ok && await response.json() // otherwise refused: sending it again would not help
       failed = /^5|408|429/.test(response.status)
     } catch {}
+    if (failed) await new Promise(setTimeout) // leaving looks like a failure, and is known a moment later
     busyUntil = 0
     if (mine !== era) return
+    sending = []
     if (failed) {
       pause = ++fails
       queue = events.concat(queue).slice(-KEEP)
@@ -222,21 +226,19 @@
 
   // ---- Engaged time and scroll depth --------------------------------------------------------------------
 
-  let visible = 0 // as of `mark`
-  let mark = 0, lastInput = 0 // times
+  let mark = 0, lastInput = 0 // times; a page that nobody sees has no input
   let engaged = 0, total = 0 // ms since the last engage event; ms in those of this page view
   let depth = 0 // pixels of the page seen since the last engage event
 
-  // Counts the time up to now, by the state that held until now.
+  // Counts the time up to now.
   const settle = () => {
     const until = Date.now()
-    if (visible && until > mark && until - lastInput < IDLE_MS) engaged += until - mark
-    visible = !doc.hidden
+    if (until > mark && until - lastInput < IDLE_MS) engaged += until - mark
     mark = until
   }
   const active = () => {
     settle()
-    lastInput = mark
+    lastInput = doc.hidden ? 0 : mark
   }
   const measure = () => { depth = Math.max(depth, scrollY + innerHeight) }
   const cut = () => {
@@ -304,9 +306,10 @@
       if (identify != null) push('identify', traits)
     } else if (link) {
       rest.href = link.href
-      const isDownload = link.attributes.download || DOCUMENT.test(link.pathname)
-      if (isDownload || event) rest.text = link.innerText.slice(0, 200)
-      event ||= isDownload ? 'download' : link.host && link.host !== loc.host && 'outbound_click'
+      rest.text = link.innerText.slice(0, 200)
+      event ||= link.attributes.download || DOCUMENT.test(link.pathname)
+        ? 'download'
+        : link.host && link.host !== loc.host && 'outbound_click'
     }
     if (event) send('track', rest, event)
   }
@@ -363,11 +366,12 @@
 
   const leave = (pagehide) => {
     cut()
+    lastInput = 0
     flush(pagehide || (busyUntil && local.kz))
     save()
     if (!pagehide) return
-    running = visible = 0 // until the back-forward cache brings the page back
-    if (!fails) era++
+    running = 0 // until the back-forward cache brings the page back
+    era++
   }
 
   const handlers = {

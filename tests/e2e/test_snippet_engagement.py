@@ -115,8 +115,8 @@ async def test_dwell_changes_the_page_during_the_visit(page: Page, site: StubSit
             {"href": "/next.html", "text": "Get it", "paper": "erp", "page_count": "12"},
         ),
         ("#inner", "left", "card", {}),
-        ("#out", "left", "outbound_click", {"href": "http://localhost:1/elsewhere"}),
-        ("#out", "middle", "outbound_click", {"href": "http://localhost:1/elsewhere"}),
+        ("#out", "left", "outbound_click", {"href": "http://localhost:1/elsewhere", "text": "elsewhere"}),
+        ("#out", "middle", "outbound_click", {"href": "http://localhost:1/elsewhere", "text": "elsewhere"}),
     ],
 )
 async def test_click_is_sent_once_and_survives_navigation(
