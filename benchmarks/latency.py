@@ -1,4 +1,4 @@
-"""From the beacon to the salesperson: the time until Slack has the alert, at a modest steady rate."""
+"""From the beacon to the salesperson: the time until Slack has the alert, among the events of a busy site."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from tests.slack_server import SlackServer
 FAMILY = "Beacon to Slack"
 YARDSTICK = "the two bare hops: a POST to aiohttp, a POST to the same Slack"
 RATE, SECONDS = 50, 20
+#: Beside the alerts: beacons a second, and the page views in each. With them it is 500 events a second.
+OTHERS, IN_EACH = 45, 10
 #: A channel takes one message a second: enough of them that none has to wait for that.
 CHANNELS = 75
 
@@ -39,7 +41,7 @@ class Trip(NamedTuple):
 def rows() -> list[Row]:
     """Every row of this family."""
     trips = asyncio.run(_measure())
-    name = f"{RATE} alerts a second for {SECONDS} s"
+    name = f"{RATE} alerts among {RATE + OTHERS * IN_EACH} events a second for {SECONDS} s"
     return [
         compared(
             FAMILY,
@@ -89,6 +91,7 @@ async def _drive(stack: Stack, slack: SlackServer, bare_url: str) -> list[Trip]:
     count, started = RATE * SECONDS, time.monotonic()
     async with asyncio.TaskGroup() as group:
         tasks = []
+        group.create_task(_busy(stack, started))
         for number in range(count):
             await asyncio.sleep(max(0.0, started + number / RATE - time.monotonic()))
             tasks.append(group.create_task(_beacon(stack, slack, bare_url, number)))
@@ -96,6 +99,18 @@ async def _drive(stack: Stack, slack: SlackServer, bare_url: str) -> list[Trip]:
     arrived = _arrivals(slack)
     sent = [task.result() for task in tasks]
     return [Trip((arrived[visitor] - at) * 1_000, bare) for visitor, at, bare in sent]
+
+
+async def _busy(stack: Stack, started: float) -> None:
+    """Page views of visitors who come and go, at a steady rate."""
+    async with asyncio.TaskGroup() as group:
+        for number in range(OTHERS * SECONDS):
+            await asyncio.sleep(max(0.0, started + number / OTHERS - time.monotonic()))
+            views = [
+                {"id": uuid.uuid4().hex, "type": "page", "url": f"http://shop.example/p{view}"}
+                for view in range(IN_EACH)
+            ]
+            group.create_task(stack.beacon(*views))
 
 
 async def _beacon(stack: Stack, slack: SlackServer, bare_url: str, number: int) -> tuple[str, float, float]:

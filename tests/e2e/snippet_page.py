@@ -51,9 +51,11 @@ async def visibility(page: Page, selector: str = HERO) -> str:
 
 
 async def run_out(page: Page, selector: str, ms: float) -> None:
-    """Puts the hiding of an element at `ms` from its start, whatever time it is."""
+    """Stops the hiding of an element at `ms` from its start, whatever time it is."""
     await page.eval_on_selector(
-        selector, "(element, ms) => { element.getAnimations()[0].currentTime = ms }", ms
+        selector,
+        "(element, ms) => { const [one] = element.getAnimations(); one.pause(); one.currentTime = ms }",
+        ms,
     )
 
 

@@ -44,7 +44,7 @@ async def test_row_10_only_slots_are_hidden_and_only_until_the_limit(
     await run_out(page, HERO, 599_999)
     assert await visibility(page) == "hidden"
     await run_out(page, HERO, 600_000)
-    assert await visibility(page) == "visible"
+    await expect(page.locator(HERO)).to_have_css("visibility", "visible")
     assert await page.inner_html(HERO) == ORIGINAL
     assert await page.evaluate("document.querySelectorAll('[data-kz-slot][style]').length") == 0
 
@@ -193,12 +193,12 @@ async def test_attributes_outside_the_list_are_left_alone(page: Page, site: Stub
     assert sorted(names) == ["class", "data-kz-slot", "href", "id", "title"]
 
 
-@pytest.mark.parametrize("address", BAD_ADDRESSES)
-async def test_an_address_that_is_a_script_is_not_set(page: Page, site: StubSite, address: str) -> None:
-    site.answer = deciding(link=decision(attr={"href": address, "title": "set"}))
-    await opened(page, site, "/attributes.html")
-    await expect(page.locator("#link")).to_have_attribute("title", "set")
-    await expect(page.locator("#link")).to_have_attribute("href", "/next.html")
+async def test_an_address_that_is_a_script_is_not_set(page: Page, site: StubSite) -> None:
+    for address in BAD_ADDRESSES:
+        site.answer = deciding(link=decision(attr={"href": address, "title": "set"}))
+        await opened(page, site, "/attributes.html")
+        await expect(page.locator("#link")).to_have_attribute("title", "set")
+        assert await page.get_attribute("#link", "href") == "/next.html", address
 
 
 # ---- Redirects ---------------------------------------------------------------------------------------------
