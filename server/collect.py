@@ -95,12 +95,13 @@ async def _answer(
     decisions = decisions_for(
         profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang, around=around
     )
+    await app[state.PUBLISHER].publish(events)
+    count(app, events, [])
     # Profiles lack what waits on disk: a visitor on a second visit would be taken for a new one.
     originals = not stored.readable or app[outage.SPOOL].queueing
     met = [] if originals else decisions.exposures
     exposures = exposure_events(met, profile=profile, events=events, visitor=visitor, now=now, site=site)
-    await app[state.PUBLISHER].publish([*events, *exposures])
-    count(app, events, [])
+    await app[state.PUBLISHER].publish(exposures)  # of what is really shown; rarely any
     if not originals:
         app[state.METRICS].decided(decisions)
     token = app[state.TOKENS].sign(visitor)

@@ -144,7 +144,8 @@ _VISITS = (
     Operation(
         method="get", path="/kizashi-live.js", tag="Visits",
         summary=Text("The snippet's second file", "スニペットの2つ目のファイル"),
-        about=Text("Loaded by itself where a page is kept up to date live.", "ページをライブ更新するときに自動で読み込まれます。"),
+        about=Text("Loaded by itself where a page is kept up to date live.",
+                   "ページをライブ更新するときに自動で読み込まれます。"),
         kind="text/javascript",
     ),
     Operation(
