@@ -368,19 +368,19 @@ async def test_no_window_of_time_holds_more_messages_than_the_budget(
         pace_s = 0.02
 
     sink = Fast(token=slack.token, api_url=slack.api_url)
-    numbers = count()
+    numbers, waiting = count(), set[str]()
     async with dispatching(redis, sink, budget=Budget(limit=8, window_s=3)):
         for _ in range(12):
             await enqueue(
                 redis, *(an_alert(n, visitor=f"v{n}") for n, _ in zip(numbers, range(40), strict=False))
             )
             await asyncio.sleep(0.3)
-        waiting = {why for _, why in (await states(redis, 500)).values()}
+            waiting |= {why for _, why in (await states(redis, 500)).values()}
         await settled(redis, 60)
     at = [call.at for call in slack.messages()]
     assert max(sum(start <= one < start + 3 for one in at) for start in at) <= 8
     assert waiting <= {"", "budget"}
-    assert "budget" in waiting
+    assert len(at) < 100  # of 480 alerts: the rest came in digests
     assert {state for state, _ in (await states(redis, 500)).values()} == {"sent"}
 
 
