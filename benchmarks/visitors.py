@@ -39,15 +39,15 @@ def event(rng: random.Random, *, at: int, visitor: str = "v1", kind: str | None 
         url=f"http://shop.example/{rng.choice(_PATHS)}",
         title="A page of the shop" if name == "page" else "",
         device="desktop",
-        props=_props(name, rng),
+        props=_props(name, rng, visitor),
     )
 
 
-def _props(name: str, rng: random.Random) -> dict[str, object]:
+def _props(name: str, rng: random.Random, visitor: str) -> dict[str, object]:
     if name == "engage":
         return {"engaged_ms": rng.randrange(1_000, 40_000), "scroll": rng.randrange(100)}
     if name == "identify":
-        return {"email": "hanako@acme.example", "name": "鈴木 花子", "title": "Manager"}
+        return {"email": f"{visitor}@acme.example", "name": "鈴木 花子", "title": "Manager"}
     return {}
 
 

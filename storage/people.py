@@ -15,6 +15,8 @@ from storage.profiles import unpack
 
 #: Visitors of one person that are looked at; the newest of them where somebody has more.
 MAX_PEERS = 20
+#: Of more visitors than this only so many are read to find them.
+MAX_READ = 100
 #: Seconds. `kz:i` outlives the profiles it names; `kz:a` tells of the last week only.
 PERSON_LIFE_S = 400 * 86_400
 ACCOUNT_LIFE_S = 100 * 86_400
@@ -51,7 +53,9 @@ class PeopleReader:
         """The profiles of these visitors, those that are gone left out."""
         if not names:
             return []
-        records: list[Any] = await self._redis.mget([keys.profile(site, name) for name in names])
+        # An account that a whole crowd shares must not make each of its events as long as the crowd.
+        wanted = names[:MAX_READ]
+        records: list[Any] = await self._redis.mget([keys.profile(site, name) for name in wanted])
         found = [unpack(record)[1] for record in records if record]
         return sorted(found, key=lambda one: -one.last_at)[:MAX_PEERS]
 
