@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from core.patterns import SUBJECT, Unsafe, compiled
-from core.values import ARRAYS, is_number, kind, same, utf16, version_key
+from core.values import ARRAYS, is_number, kind, same_as, utf16, version_key
 
 Test = Callable[[Any], bool | None]
 
@@ -119,8 +119,8 @@ def _regex(operand: Any, *, flags: int, wanted: bool) -> Test:
 
 
 COMPARISONS: dict[str, Callable[[Any], Test]] = {
-    "$eq": lambda operand: lambda value: same(value, operand),
-    "$ne": lambda operand: lambda value: not same(value, operand),
+    "$eq": same_as,
+    "$ne": lambda operand: negated(same_as(operand)),
     "$lt": lambda operand: _ordered(operand, operator.lt),
     "$lte": lambda operand: _ordered(operand, operator.le),
     "$gt": lambda operand: _ordered(operand, operator.gt),

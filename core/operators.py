@@ -12,7 +12,7 @@ from typing import Any
 
 from core.comparisons import COMPARISONS, Test, always, among, every, member_of, negated, never, some, unknown
 from core.errors import KizashiError
-from core.values import ARRAYS, canonical, getter, kind, same
+from core.values import ARRAYS, canonical, getter, kind, same_as
 
 #: Keys that join whole conditions.
 JOINERS = frozenset({"$and", "$or", "$nor", "$savedGroup"})
@@ -61,7 +61,7 @@ def value_test(expected: Any, groups: Groups, *, fold: bool = False) -> Test:
     if fold and isinstance(expected, str):
         lowered = expected.lower()
         return lambda value: isinstance(value, str) and value.lower() == lowered
-    return lambda value: same(value, expected)
+    return same_as(expected)
 
 
 def is_operators(value: Any) -> bool:
@@ -80,7 +80,21 @@ def operator_test(name: str, operand: Any, groups: Groups) -> Test:
 
 def all_of(tests: list[Test]) -> Test:
     """True where all tests are."""
-    return tests[0] if len(tests) == 1 else lambda value: every(test(value) for test in tests)
+    if len(tests) == 1:
+        return tests[0]
+
+    # As `every` does, without a generator: this is the inner loop of everything that is decided.
+    def check(value: Any) -> bool | None:
+        answer: bool | None = True
+        for test in tests:
+            result = test(value)
+            if result is False:
+                return False
+            if result is None:
+                answer = None
+        return answer
+
+    return check
 
 
 def _malformed(_: Any) -> bool:

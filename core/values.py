@@ -40,6 +40,17 @@ def same(left: object, right: object) -> bool:
     return name == kind(right) and name not in ("array", "object") and left == right
 
 
+def same_as(expected: object) -> Callable[[Any], bool]:
+    """`same` with one side known beforehand."""
+    if isinstance(expected, str):
+        return lambda value: value == expected if isinstance(value, str) else False
+    if is_number(expected):
+        return lambda value: value == expected if is_number(value) else False
+    if expected is None or isinstance(expected, bool):
+        return lambda value: value is expected
+    return lambda value: same(value, expected)
+
+
 def canonical(value: object) -> object:
     """A form equal for two values exactly where their JSON texts are equal (keys in JavaScript's order)."""
     if isinstance(value, ARRAYS):
@@ -98,6 +109,7 @@ def getter(path: str) -> Callable[[Any], Any]:
     Of an array it reads indices and `length`.
     """
     segments = path.split(".")
+    first, second = segments[0], segments[-1]
 
     def get(value: Any) -> Any:
         for segment in segments:
@@ -106,7 +118,15 @@ def getter(path: str) -> Callable[[Any], Any]:
                 return None
         return value
 
-    return get
+    def get_one(value: Any) -> Any:
+        return value.get(first) if isinstance(value, dict) else _child(value, first)
+
+    def get_two(value: Any) -> Any:
+        inner = value.get(first) if isinstance(value, dict) else _child(value, first)
+        return inner.get(second) if isinstance(inner, dict) else _child(inner, second)
+
+    # Nearly every path is that short, and a loop costs as much as the look-ups.
+    return {1: get_one, 2: get_two}.get(len(segments), get)
 
 
 def _child(value: Any, segment: str) -> Any:

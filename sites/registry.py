@@ -47,7 +47,7 @@ class Registry:
         """Load once, then watch. A store that is away is an error to retry, not a reason to stay down:
         `loaded` says whether the sites have been read at all.
         """
-        await self._refresh()
+        await self.refresh()
         self._task = asyncio.create_task(self._watch(), name="sites-registry")
 
     async def stop(self) -> None:
@@ -75,9 +75,10 @@ class Registry:
         # Not only by cancellation: a client library that swallows one must not keep the process alive.
         while not self._stopping:
             await asyncio.sleep(self._poll_seconds)
-            await self._refresh()
+            await self.refresh()
 
-    async def _refresh(self) -> None:
+    async def refresh(self) -> None:
+        """Load what was published since the last look, at the price of one read where nothing was. Never raises."""
         try:
             changed = await self._redis.get(keys.SITES_CHANGED)
             if self.loaded and changed == self._seen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import faust
@@ -38,7 +38,13 @@ class App(faust.App):
         self.on_fatal(reason)
 
 
-def build_app(*, backend: Backend, sites: Callable[[], Mapping[str, Site]], clock: Callable[[], int]) -> App:
+def build_app(
+    *,
+    backend: Backend,
+    sites: Callable[[], Mapping[str, Site]],
+    look_again: Callable[[], Awaitable[None]],
+    clock: Callable[[], int],
+) -> App:
     """The app, wired. Start it with `streams.worker.run`."""
     app = App(
         GROUP,
@@ -74,7 +80,9 @@ def build_app(*, backend: Backend, sites: Callable[[], Mapping[str, Site]], cloc
     async def profile(stream: Any) -> None:
         """Count each event into its visitor's profile."""
         epoch = await backend.epoch(transport)
-        processor = Processor(store=store, reader=reader, sites=sites, clock=clock, epoch=epoch)
+        processor = Processor(
+            store=store, reader=reader, sites=sites, look_again=look_again, clock=clock, epoch=epoch
+        )
         async for event in stream.events():
             message = event.message
             await processor.process(

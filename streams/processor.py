@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -70,7 +70,10 @@ class Context:
 
 
 class Processor:
-    """Applies messages one by one. `sites()` is the published sites now, `clock()` epoch milliseconds."""
+    """Applies messages one by one.
+
+    `sites()` is the published sites now, `look_again()` reads them anew, `clock()` is epoch milliseconds.
+    """
 
     def __init__(
         self,
@@ -78,19 +81,20 @@ class Processor:
         store: ProfileStore,
         reader: Reader,
         sites: Callable[[], Mapping[str, Site]],
+        look_again: Callable[[], Awaitable[None]],
         clock: Callable[[], int],
         epoch: str,
     ) -> None:
         self._store, self._reader = store, reader
-        self._sites, self._clock, self._epoch = sites, clock, epoch
+        self._sites, self._look_again = sites, look_again
+        self._clock, self._epoch = clock, epoch
 
     async def process(self, key: bytes | None, value: bytes | None, *, partition: int, offset: int) -> None:
         """Apply one message. Raises only what the store raises, never for what the message holds."""
         name, value = name_of(key), value or b""
         if name is None:
             return self._bury("", _fingerprint(value), value, NotFound("the key names no site and visitor"))
-        if not self._store.loaded(name):
-            await self._store.load([name])
+        await self._hold(name)
         position = Position(epoch=self._epoch, partition=partition, offset=offset)
         if self._store.applied(name, position):
             return
@@ -103,6 +107,10 @@ class Processor:
         self._try(name, event, value, position, context)
 
     async def _context(self, name: str, event: Event) -> Context:
+        if event.site not in self._sites():
+            # A web process may have read a new site before this one did: its first events are good ones.
+            await self._look_again()
+            await self._hold(name)
         before, site = self._store.get(name), self._sites().get(event.site)
         if site is None:
             return Context()
@@ -111,9 +119,13 @@ class Processor:
             as_identified(before, event), site, lambda other: self._at_hand(site.id, other)
         )
         context = Context(around=around, remains=remains, recent=await self._past(name, event))
+        await self._hold(name)
+        return context
+
+    async def _hold(self, name: str) -> None:
+        """Have the profile at hand: an await may have let it go."""
         if not self._store.loaded(name):
             await self._store.load([name])
-        return context
 
     def _at_hand(self, site: str, visitor: str) -> Profile | None:
         name = f"{site}:{visitor}"

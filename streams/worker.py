@@ -96,7 +96,7 @@ def run(
     dispatcher = Dispatcher(redis=redis, sink=sink, visitor_url=links, clock=now_ms, also=also, budget=BUDGET)
     backend = backend or backend_for(redis_url=redis_url, broker_url=broker_url)
     asyncio.run(backend.prepare())
-    app = build_app(backend=backend, sites=lambda: registry.sites, clock=now_ms)
+    app = build_app(backend=backend, sites=lambda: registry.sites, look_again=registry.refresh, clock=now_ms)
     publisher = publisher_for(redis=redis, broker_url=broker_url, partitions=backend.partitions)
     timers = Timers(redis=redis, publisher=publisher, clock=now_ms)
     _worker(
