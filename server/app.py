@@ -34,7 +34,7 @@ from server.metrics import Metrics
 from server.openapi import add_openapi
 from server.openapi_page import add_docs
 from server.ops import add_ops
-from server.outage import SPOOL, PatientReader
+from server.outage import PATIENCE_S, SPOOL, PatientReader
 from server.pixel import add_pixel
 from server.preflight import preflight
 from server.preview import add_preview
@@ -47,6 +47,7 @@ from server.visitor_page import add_visitor_page
 from sites.registry import Registry
 from storage.connect import connect
 from storage.logs import configure
+from storage.pipe import Pipe
 from streams.around import AroundReader
 from streams.backend import publisher_for
 from streams.spool import SpoolingPublisher
@@ -77,11 +78,13 @@ def make_app(settings: Settings, *, spool_bytes: int = MAX_BYTES) -> web.Applica
     app[state.TOKENS] = Tokens(secret_key=settings.secret_key or "")
     redis = connect(settings.store_url, socket_timeout=STORE_S)
     app[state.REDIS] = redis
-    app[state.PROFILES] = PatientReader(redis=redis, clock=time.monotonic)
+    pipe = Pipe(redis, patience_s=PATIENCE_S)
+    app[state.PIPE] = pipe
+    app[state.PROFILES] = PatientReader(redis=redis, pipe=pipe, clock=time.monotonic)
     app[state.LINKS] = Links(public_url=settings.public_url, secret_key=settings.secret_key or "")
     app[state.OUTBOX] = Outbox(redis, visitor_url=app[state.LINKS])
     app[state.REGISTRY] = Registry(redis)
-    app[state.AROUND] = AroundReader(redis=redis)
+    app[state.AROUND] = AroundReader(pipe=pipe)
     app[state.PLACES] = Places(country=settings.geoip_db, company=settings.company_db)
     app[state.FILES] = SiteFiles(redis)
     app[SPOOL] = SpoolingPublisher(
@@ -126,6 +129,7 @@ async def _parts(app: web.Application) -> AsyncIterator[None]:
         yield
     await app[state.REGISTRY].stop()
     await app[state.PUBLISHER].close()
+    await app[state.PIPE].close()
     await app[state.REDIS].aclose()
 
 

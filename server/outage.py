@@ -15,8 +15,11 @@ from core.errors import StoreUnavailable
 from core.profiles import Profile
 from server import state
 from sites.site import Site
+from storage import keys
 from storage.breaker import Breaker
-from storage.profiles import ProfileReader
+from storage.pipe import Pipe
+from storage.profiles import ProfileReader, living
+from streams.around import is_alone
 from streams.pipeline import ALONE, Around
 from streams.spool import SpoolingPublisher
 
@@ -29,28 +32,27 @@ log = structlog.get_logger()
 
 
 class PatientReader(ProfileReader):
-    """Reads profiles within `patience_s`, and while the store is away not at all. `clock`: monotonic seconds."""
+    """Reads profiles within the pipe's patience, and while the store is away not at all. `clock`: monotonic
+    seconds.
+    """
 
-    def __init__(self, *, redis: Redis, clock: Callable[[], float], patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, *, redis: Redis, pipe: Pipe, clock: Callable[[], float]) -> None:
         super().__init__(redis=redis)
-        self._clock, self._patience_s, self._breaker = clock, patience_s, Breaker()
+        self._pipe, self._clock, self._breaker = pipe, clock, Breaker()
 
     async def get(self, site: str, visitor: str) -> Profile | None:
         """One visitor's profile, None where there is none. Raises StoreUnavailable."""
         if not self._breaker.allows(self._clock()):
             raise StoreUnavailable
         try:
-            async with asyncio.timeout(self._patience_s):
-                profile = await super().get(site, visitor)
-        except (TimeoutError, RedisError, OSError) as error:
+            record = await self._pipe.call("GET", keys.profile(site, visitor))
+        except (RedisError, OSError) as error:
             if not self._breaker.away:
-                log.error(
-                    "profiles cannot be read; pages keep their originals", reason=str(error) or "timeout"
-                )
+                log.error("profiles cannot be read; pages keep their originals", reason=str(error))
             self._breaker.failed(self._clock())
             raise StoreUnavailable from error
         self._breaker.succeeded()
-        return profile
+        return living(record)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +73,7 @@ async def read(app: web.Application, site: str, visitor: str) -> Known:
 
 async def around(app: web.Application, profile: Profile | None, site: Site) -> Around:
     """What is around a visitor. Never raises and never late: what is not known in time is left out."""
-    if profile is None:
+    if profile is None or is_alone(profile, site):
         return ALONE
     try:
         async with asyncio.timeout(PATIENCE_S):

@@ -15,6 +15,7 @@ from server.metrics import Metrics
 from server.site_files import SiteFiles
 from server.tokens import Tokens
 from sites.registry import Registry
+from storage.pipe import Pipe
 from storage.profiles import ProfileReader
 from streams.around import AroundReader
 from streams.publisher import Publisher
@@ -23,6 +24,8 @@ SETTINGS = web.AppKey("settings", Settings)
 REDIS: web.AppKey[Redis] = web.AppKey("redis", Redis)
 REGISTRY = web.AppKey("registry", Registry)
 PUBLISHER: web.AppKey[Publisher] = web.AppKey("publisher", Publisher)
+#: For the path that every page view takes.
+PIPE = web.AppKey("pipe", Pipe)
 PROFILES = web.AppKey("profiles", ProfileReader)
 LINKS = web.AppKey("links", Links)
 AROUND = web.AppKey("around", AroundReader)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
-
 from core.identity import Edges
 from core.profiles import Profile
 from storage import keys
+from storage.pipe import Pipe, pairs
 from storage.profiles import unpack
 
 #: Visitors of one person that are looked at; the newest of them where somebody has more.
@@ -31,8 +31,8 @@ Resolve = Callable[[Edges, Mapping[str, Mapping[str, Edges]]], tuple[str, Sequen
 class PeopleReader:
     """Reads edges. `resolve(own, known)` gives the lead, its visitors among `known`, and what to read next."""
 
-    def __init__(self, *, redis: Redis, resolve: Resolve) -> None:
-        self._redis, self._resolve = redis, resolve
+    def __init__(self, *, pipe: Pipe, resolve: Resolve) -> None:
+        self._pipe, self._resolve = pipe, resolve
 
     async def lead(self, site: str, own: Edges) -> tuple[str, Sequence[str]]:
         """The lead of a visitor with these edges, and the names of its visitors; ("", ()) for nobody known."""
@@ -55,17 +55,14 @@ class PeopleReader:
             return []
         # An account that a whole crowd shares must not make each of its events as long as the crowd.
         wanted = names[:MAX_READ]
-        records: list[Any] = await self._redis.mget([keys.profile(site, name) for name in wanted])
+        records: list[Any] = await self._pipe.call("MGET", *(keys.profile(site, name) for name in wanted))
         found = [unpack(record)[1] for record in records if record]
         return sorted(found, key=lambda one: -one.last_at)[:MAX_PEERS]
 
     async def _known(self, site: str, identifiers: Iterable[str]) -> dict[str, dict[str, Edges]]:
-        wanted = list(identifiers)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for identifier in wanted:
-                pipe.hgetall(keys.person(site, identifier))
-            answers = await pipe.execute()
+        asked = {one: self._pipe.call("HGETALL", keys.person(site, one)) for one in identifiers}
+        await asyncio.gather(*asked.values())
         return {
-            identifier: {name.decode(): _decode_edges(value) for name, value in answer.items()}
-            for identifier, answer in zip(wanted, answers, strict=True)
+            identifier: {name.decode(): _decode_edges(value) for name, value in pairs(answer.result())}
+            for identifier, answer in asked.items()
         }

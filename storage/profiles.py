@@ -55,6 +55,12 @@ def unpack(record: bytes) -> tuple[Position, Profile]:
     return Position(epoch=epoch, partition=int(partition), offset=int(offset)), decode_profile(body)
 
 
+def living(record: bytes | None) -> Profile | None:
+    """The profile of a record; None where there is none, or nothing is left of it. Raises ValueError."""
+    profile = unpack(record)[1] if record else None
+    return None if profile is None or profile.is_tombstone else profile
+
+
 class ProfileReader:
     """Reads what the worker wrote. Nothing here writes."""
 
@@ -64,8 +70,7 @@ class ProfileReader:
     async def get(self, site: str, visitor: str) -> Profile | None:
         """One visitor's profile, None where there is none."""
         record: Any = await self._redis.get(keys.profile(site, visitor))
-        profile = unpack(record)[1] if record else None
-        return None if profile is None or profile.is_tombstone else profile
+        return living(record)
 
     async def recent(self, site: str, visitor: str) -> tuple[Profile | None, tuple[Event, ...]]:
         """A visitor's recent events, in order of arrival, and the profile before them."""

@@ -11,6 +11,7 @@ import structlog
 
 from sites.site import Site
 from storage import keys
+from storage.pipe import Pipe
 from storage.profiles import pack, unpack
 from streams.backend import Backend
 from streams.plugins.store import Codec, Store
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 
 #: Seconds between commits: how much is read again, and skipped by position, after a crash.
 COMMIT_S = 0.5
+#: The longest wait for a reply of the store, in seconds. A worker has nothing better to do.
+STORE_S = 30.0
 
 
 class App(faust.App):
@@ -67,14 +70,15 @@ def build_app(
     profiles = app.Table("profiles", partitions=backend.partitions)
     transport = app.transport
     store = cast("Store", profiles.data)
+    redis = backend.redis(transport)
     store.connect_to(
-        redis=backend.redis(transport),
+        redis=redis,
         codec=Codec(key=lambda name: keys.profile(*name.split(":", 1)), pack=pack, unpack=unpack),
         writer=backend.writer(transport),
         on_fatal=app.on_fatal,
     )
 
-    reader = StoreReader(redis=backend.redis(transport))
+    reader = StoreReader(redis=redis, pipe=Pipe(redis, patience_s=STORE_S))
 
     @app.agent(events, name="profile")
     async def profile(stream: Any) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from redis.asyncio import Redis
-
 from core.accounts import account_of
 from core.identity import edges
 from core.profiles import Profile
@@ -15,22 +13,29 @@ from leads.people import resolve
 from sites.site import Site
 from storage import keys
 from storage.people import PeopleReader
+from storage.pipe import Pipe, pairs
 from streams.pipeline import ALONE, Around
 
 #: A visitor's profile where it is at hand, newer than what is stored.
 AtHand = Callable[[str], Profile | None]
 
 
+def is_alone(profile: Profile, site: Site) -> bool:
+    """Whether nothing can be around a visitor, so that there is nothing to read: most are nobody we know."""
+    known = profile.user or profile.mails or profile.linked
+    return not known and not (site.asks_account and account_of(profile))
+
+
 class AroundReader:
     """Reads what is around visitors."""
 
-    def __init__(self, *, redis: Redis) -> None:
-        self._redis = redis
-        self._people = PeopleReader(redis=redis, resolve=resolve)
+    def __init__(self, *, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._people = PeopleReader(pipe=pipe, resolve=resolve)
 
     async def read(self, profile: Profile | None, site: Site, at_hand: AtHand = lambda _: None) -> Around:
         """What is around a visitor with this profile: one round trip where it is known, none where not."""
-        if profile is None:
+        if profile is None or is_alone(profile, site):
             return ALONE
         own = edges(profile)
         lead, names = await self._people.lead(site.id, own) if own.all else ("", ())
@@ -56,5 +61,5 @@ class AroundReader:
         return await self._colleagues(site, digest)
 
     async def _colleagues(self, site: str, digest: str) -> dict[str, Facts]:
-        found: Any = await self._redis.hgetall(keys.account(site, digest))
-        return {name.decode(): decode_facts(value) for name, value in found.items()}
+        found: Any = await self._pipe.call("HGETALL", keys.account(site, digest))
+        return {name.decode(): decode_facts(value) for name, value in pairs(found)}

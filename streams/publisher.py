@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from core.errors import StoreUnavailable
 from core.events import Event, encode_event
-from streams.plugins import log
+from storage import keys
+from storage.pipe import Pipe
 from streams.topics import EVENTS, event_key, partition_of
-
-Message = tuple[int, bytes, bytes]
 
 
 class Publisher(Protocol):
@@ -29,58 +28,38 @@ class Publisher(Protocol):
     async def close(self) -> None: ...
 
 
+#: The longest that an append may take, in seconds.
+PATIENCE_S = 5.0
+
+
 class RedisPublisher:
-    """Appends to Redis Streams, all that wait in one round trip: the next batch gathers while one is under way."""
+    """Appends to Redis Streams; what is published in one turn of the event loop goes in one write."""
 
     def __init__(self, *, redis: Redis, partitions: int = 1) -> None:
-        self._redis, self._partitions = redis, partitions
-        self._waiting: list[tuple[list[Message], asyncio.Future[None]]] = []
-        self._sender: asyncio.Task[None] | None = None
+        self._pipe, self._partitions = Pipe(redis, patience_s=PATIENCE_S), partitions
 
     async def publish(self, events: Sequence[Event]) -> None:
         """Append `events` in order."""
-        if not events:
-            return
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(([self._message(event) for event in events], done))
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send_all())
-        await done
+        try:
+            await asyncio.gather(*[self._append(event) for event in events])
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(f"the stream did not take the events: {error}") from error
 
-    def _message(self, event: Event) -> Message:
+    def _append(self, event: Event) -> asyncio.Future[Any]:
         key = event_key(event.site, event.visitor).encode()
-        return partition_of(key, self._partitions), key, encode_event(event)
-
-    async def _send_all(self) -> None:
-        while self._waiting:
-            # Whoever gave up waiting has kept the events elsewhere.
-            batch, self._waiting = [one for one in self._waiting if not one[1].done()], []
-            if not batch:
-                return
-            try:
-                await log.append(
-                    self._redis, EVENTS, [message for messages, _ in batch for message in messages]
-                )
-            except (RedisError, OSError) as error:
-                for _, done in batch:
-                    if not done.done():
-                        done.set_exception(StoreUnavailable(f"the stream did not take the events: {error}"))
-                continue
-            for _, done in batch:
-                if not done.done():
-                    done.set_result(None)
+        stream = keys.stream(EVENTS, partition_of(key, self._partitions))
+        return self._pipe.call("XADD", stream, "0-*", "k", key, "v", encode_event(event))
 
     async def check(self) -> None:
         """Ask the server whether it is there. Raises StoreUnavailable."""
         try:
-            await self._redis.ping()
+            await self._pipe.call("PING")
         except (RedisError, OSError) as error:
             raise StoreUnavailable(f"the stream's server does not answer: {error}") from error
 
     async def close(self) -> None:
-        """Wait for what is under way."""
-        if self._sender is not None:
-            await asyncio.gather(self._sender, return_exceptions=True)
+        """Hang up."""
+        await self._pipe.close()
 
 
 class MemoryPublisher:

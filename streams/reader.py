@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from core.events import Event
 from core.profiles import Profile
 from sites.site import Site
+from storage.pipe import Pipe
 from storage.profiles import ProfileReader
 from streams.around import AroundReader
 from streams.erasure import Remains, remains
@@ -19,10 +20,10 @@ from streams.recent import Recent
 class StoreReader:
     """The `Reader` of `streams.processor` over Redis."""
 
-    def __init__(self, *, redis: Redis) -> None:
+    def __init__(self, *, redis: Redis, pipe: Pipe) -> None:
         self._redis = redis
         self._profiles = ProfileReader(redis=redis)
-        self._around = AroundReader(redis=redis)
+        self._around = AroundReader(pipe=pipe)
 
     async def recent(self, site: str, visitor: str) -> Recent:
         """A visitor's recent events."""
