@@ -10,15 +10,16 @@ visitor's company in the last seven days.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from core.accounts import account_of
 from core.interests import interests
-from core.profiles import PageVisit, Profile, Session, Source
-from core.sessions import IDLE_MS, day_number
+from core.profiles import Profile, Source
+from core.sessions import IDLE_MS, QUARTER_MS, day_number
 
 _DAY_MS = 86_400_000
 
@@ -39,46 +40,39 @@ _OBJECTS = frozenset(name.split(".")[0] for name in NAMES if "." in name) | froz
 
 
 def attributes(
-    profile: Profile, *, now: int, timezone: ZoneInfo, account: Mapping[str, Any] | None = None
+    profile: Profile,
+    *,
+    now: int,
+    timezone: ZoneInfo,
+    account: Mapping[str, Any] | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """The visitor's attributes at `now` (epoch ms): nested plain data that shares the profile's traits.
 
     `account` is what the people of the visitor's company do, where that was asked for: `account.people`, ….
+    `only` are the first names of paths (`traits`, `page`) that will be read: nothing else is made.
     """
-    local = datetime.fromtimestamp(now / 1000, timezone)
-    found: dict[str, Any] = {
-        "session_count": profile.session_count,
-        "page_count": profile.page_count,
-        "days_since_first": _days(profile.first_at, now),
-        "days_since_last": _days(_last_visit(profile, now), now),
-        "score": profile.score,
-        "intent": profile.intent,
-        "stage": stage_of(profile),
-        "audiences": list(profile.audiences),
-        "traits": profile.traits,
-        "topics": {topic: stat.views for topic, stat in profile.topics.items()},
-        "events": {
-            name: {"count": stat.count, "days_since": _days(stat.last_at, now)}
-            for name, stat in profile.events.items()
-        },
-        "active_days": _active_days(profile, now, timezone),
-        "now": {"hour": local.hour, "weekday": local.weekday()},
-    }
-    if profile.topics:
-        found["top_topic"] = interests(profile, now)[0][0]
-    if profile.country:
-        found["country"] = profile.country
-    if profile.device:
-        found["device"] = {"type": profile.device}
-    if profile.page:
-        found["page"] = _page(profile.page)
-    if profile.session:
-        found["session"] = _session(profile.session)
-        found |= _source(profile.session.source)
-    if company := account_of(profile):
-        named = {"name": company.name} | ({"domain": company.domain} if company.domain else {})
-        found["account"] = named | dict(account or {})
+    seen, found = _Seen(profile, now, timezone, account or {}), {}
+    for name, make in _MAKERS.items():
+        if only is None or name in only:
+            value = make(seen)
+            if value is not None:
+                found[name] = value
     return found
+
+
+def root_of(path: str) -> str:
+    """The first name of a path."""
+    return path.partition(".")[0]
+
+
+class _Seen(NamedTuple):
+    """Whose attributes, as of when, on which clock, with what the company's people do."""
+
+    profile: Profile
+    now: int
+    timezone: ZoneInfo
+    account: Mapping[str, Any]
 
 
 def stage_of(profile: Profile) -> str:
@@ -94,9 +88,30 @@ def _last_visit(profile: Profile, now: int) -> int:
     return profile.sessions[-1].last_at if profile.sessions else now
 
 
-def _active_days(profile: Profile, now: int, timezone: ZoneInfo) -> dict[str, int]:
-    today = day_number(now, timezone)
-    return {f"last_{span}": sum(today - span < day <= today for day in profile.days) for span in (7, 30)}
+def _events(seen: _Seen) -> dict[str, Any]:
+    now = seen.now
+    return {
+        name: {"count": stat.count, "days_since": _days(stat.last_at, now)}
+        for name, stat in seen.profile.events.items()
+    }
+
+
+def _active_days(seen: _Seen) -> dict[str, int]:
+    today, days = day_number(seen.now, seen.timezone), seen.profile.days
+    return {f"last_{span}": sum(today - span < day <= today for day in days) for span in (7, 30)}
+
+
+def _account(seen: _Seen) -> dict[str, Any] | None:
+    company = account_of(seen.profile)
+    if company is None:
+        return None
+    named = {"name": company.name} | ({"domain": company.domain} if company.domain else {})
+    return named | dict(seen.account)
+
+
+def _top_topic(seen: _Seen) -> str | None:
+    found = interests(seen.profile, seen.now)
+    return found[0][0] if found else None
 
 
 def known(path: str) -> bool:
@@ -132,24 +147,79 @@ def _near(word: str, words: tuple[str, ...] | list[str]) -> list[str]:
     return difflib.get_close_matches(word, words, n=1)
 
 
-def _page(page: PageVisit) -> dict[str, Any]:
+def _page(seen: _Seen) -> dict[str, Any] | None:
+    page = seen.profile.page
+    if page is None:
+        return None
     found = {"url": page.url, "path": page.path, "engaged_s": page.engaged_ms / 1000}
-    optional = {"title": page.title, "topic": page.topic}
-    return found | {name: value for name, value in optional.items() if value}
+    if page.title:
+        found["title"] = page.title
+    if page.topic:
+        found["topic"] = page.topic
+    return found
 
 
-def _session(session: Session) -> dict[str, Any]:
+def _session(seen: _Seen) -> dict[str, Any] | None:
+    session = seen.profile.session
+    if session is None:
+        return None
     found: dict[str, Any] = {"page_count": session.page_count, "engaged_s": session.engaged_ms / 1000}
-    return found | ({"landing_path": session.landing_path} if session.landing_path else {})
+    if session.landing_path:
+        found["landing_path"] = session.landing_path
+    return found
 
 
-def _source(source: Source) -> dict[str, Any]:
-    utm = {"source": source.utm_source, "medium": source.utm_medium, "campaign": source.utm_campaign}
-    referrer = {"class": source.referrer_class, "host": source.referrer_host}
-    objects = {"utm": utm, "referrer": referrer}
-    kept = {name: {key: value for key, value in fields.items() if value} for name, fields in objects.items()}
-    return {name: fields for name, fields in kept.items() if fields}
+def _utm(seen: _Seen) -> dict[str, Any] | None:
+    source = seen.profile.session.source if seen.profile.session else Source()
+    return _said({"source": source.utm_source, "medium": source.utm_medium, "campaign": source.utm_campaign})
+
+
+def _referrer(seen: _Seen) -> dict[str, Any] | None:
+    session = seen.profile.session
+    source = session.source if session else None
+    return _said({"class": source.referrer_class, "host": source.referrer_host}) if source else None
+
+
+def _said(fields: Mapping[str, str]) -> dict[str, Any] | None:
+    return {key: value for key, value in fields.items() if value} or None
+
+
+def _clock(seen: _Seen) -> dict[str, Any]:
+    hour, weekday = _hour_and_weekday(seen.now // QUARTER_MS, seen.timezone)
+    return {"hour": hour, "weekday": weekday}
+
+
+@lru_cache(maxsize=4096)
+def _hour_and_weekday(quarter: int, timezone: ZoneInfo) -> tuple[int, int]:
+    local = datetime.fromtimestamp(quarter * QUARTER_MS / 1000, timezone)
+    return local.hour, local.weekday()
 
 
 def _days(since: int, now: int) -> int:
     return max(0, now - since) // _DAY_MS
+
+
+#: The first name of each path, and what makes its value; None where there is none.
+_MAKERS: dict[str, Callable[[_Seen], Any]] = {
+    "session_count": lambda seen: seen.profile.session_count,
+    "page_count": lambda seen: seen.profile.page_count,
+    "days_since_first": lambda seen: _days(seen.profile.first_at, seen.now),
+    "days_since_last": lambda seen: _days(_last_visit(seen.profile, seen.now), seen.now),
+    "score": lambda seen: seen.profile.score,
+    "intent": lambda seen: seen.profile.intent,
+    "stage": lambda seen: stage_of(seen.profile),
+    "audiences": lambda seen: list(seen.profile.audiences),
+    "traits": lambda seen: seen.profile.traits,
+    "topics": lambda seen: {topic: stat.views for topic, stat in seen.profile.topics.items()},
+    "events": _events,
+    "active_days": _active_days,
+    "now": _clock,
+    "top_topic": _top_topic,
+    "country": lambda seen: seen.profile.country or None,
+    "device": lambda seen: {"type": seen.profile.device} if seen.profile.device else None,
+    "page": _page,
+    "session": _session,
+    "utm": _utm,
+    "referrer": _referrer,
+    "account": _account,
+}

@@ -22,6 +22,11 @@ MAX_NAMES = 200
 MAX_MAILS = 5
 #: Local days that are remembered: today and 30 before it.
 DAYS = 30
+#: A session whose beginning tells nothing.
+NO_SOURCE = Source()
+
+#: Fields of a profile and what they become: all of one event's are put in at once.
+Changes = dict[str, Any]
 
 
 def apply(
@@ -35,26 +40,27 @@ def apply(
         profile = _newcomer(profile, event)
     if event.type in OWN_TYPES:
         return _operated(profile, event)
-    folded = _in_session(profile, event, timezone)
+    now = _in_session(profile, event, timezone)
     if event.type == "page":
-        folded = _page(folded, event, topic_of)
+        now |= _page(profile, now["session"], event, topic_of)
     elif event.type == "engage":
-        folded = _engage(folded, event, topic_of)
+        now |= _engage(profile, now["session"], event, topic_of)
     elif event.type == "group":
-        folded = _grouped(folded, event)
+        now |= _grouped(profile, event)
     if event.type == "identify" or event.user:
-        folded = _identified(folded, event)
+        now |= _identified(profile, event)
     return replace(
-        folded,
-        first_at=min(folded.first_at, event.at),
-        last_at=max(folded.last_at, event.at),
-        last_key=_last_key(folded, event),
-        events=_count(folded.events, event),
-        seen=_remember(folded.seen, event),
-        days=_days(folded.days, day_number(event.at, timezone)),
-        device=event.device or folded.device,
-        country=event.country or folded.country,
-        company=event.company or folded.company,
+        profile,
+        first_at=min(profile.first_at, event.at),
+        last_at=max(profile.last_at, event.at),
+        last_key=_last_key(profile, event),
+        events=_count(profile.events, event),
+        seen=_remember(profile.seen, event),
+        days=_days(profile.days, day_number(event.at, timezone)),
+        device=event.device or profile.device,
+        country=event.country or profile.country,
+        company=event.company or profile.company,
+        **now,
     )
 
 
@@ -73,7 +79,7 @@ def as_identified(profile: Profile | None, event: Event) -> Profile | None:
         return profile
     if profile is None or profile.is_tombstone or begins_chapter(profile, event):
         profile = _newcomer(profile, event)
-    return _identified(profile, event)
+    return replace(profile, **_identified(profile, event))
 
 
 def _newcomer(before: Profile | None, event: Event) -> Profile:
@@ -114,25 +120,24 @@ def _last_key(profile: Profile, event: Event) -> str:
     return tie(event) if event.at >= max(profile.last_at, profile.settled_at) else profile.last_key
 
 
-def _identified(profile: Profile, event: Event) -> Profile:
+def _identified(profile: Profile, event: Event) -> Changes:
     said, mails = said_by(event), profile.mails
     if said.mail and said.mail not in mails:
         mails = tuple(sorted((*mails, said.mail)))[:MAX_MAILS]
     known = bool(said.user or said.mail)
-    return replace(
-        profile,
-        traits={**profile.traits, **event.props} if event.type == "identify" else profile.traits,
-        user=said.user or profile.user,
-        mails=mails,
-        apart=profile.apart and not known,
-    )
+    return {
+        "traits": {**profile.traits, **event.props} if event.type == "identify" else profile.traits,
+        "user": said.user or profile.user,
+        "mails": mails,
+        "apart": profile.apart and not known,
+    }
 
 
-def _grouped(profile: Profile, event: Event) -> Profile:
+def _grouped(profile: Profile, event: Event) -> Changes:
     said = event.props
     name = said.get("name") or said.get("id") or said.get("groupId") or profile.group
     host = host_like(said.get("domain") or said.get("website") or said.get("id"))
-    return replace(profile, group=str(name), group_domain=host or profile.group_domain)
+    return {"group": str(name), "group_domain": host or profile.group_domain}
 
 
 def _days(days: tuple[int, ...], today: int) -> tuple[int, ...]:
@@ -142,48 +147,44 @@ def _days(days: tuple[int, ...], today: int) -> tuple[int, ...]:
     return tuple(day for day in kept if day >= kept[-1] - DAYS)
 
 
-def _in_session(profile: Profile, event: Event, timezone: tzinfo) -> Profile:
-    source = source_of(event) if event.type == "page" else Source()
+def _in_session(profile: Profile, event: Event, timezone: tzinfo) -> Changes:
+    source = source_of(event) if event.type == "page" else NO_SOURCE
     old = profile.session
     if begins_session(old, event, source, timezone):
         new = Session(started_at=event.at, last_at=event.at, source=source, landing_path=path_of(event.url))
         closed = (*profile.sessions, old)[-MAX_SESSIONS:] if old else profile.sessions
-        return replace(profile, session=new, sessions=closed, session_count=profile.session_count + 1)
+        return {"session": new, "sessions": closed, "session_count": profile.session_count + 1}
     assert old is not None  # begins_session(None, ...) is true
     started = min(old.started_at, event.at) if old.started_at - event.at <= IDLE_MS else old.started_at
-    return replace(profile, session=replace(old, started_at=started, last_at=max(old.last_at, event.at)))
+    return {"session": replace(old, started_at=started, last_at=max(old.last_at, event.at))}
 
 
-def _page(profile: Profile, event: Event, topic_of: Callable[[str], str]) -> Profile:
+def _page(profile: Profile, session: Session, event: Event, topic_of: Callable[[str], str]) -> Changes:
     path = path_of(event.url)
     topic = topic_of(path)
     visit = PageVisit(event=event.id, at=event.at, url=event.url, path=path, title=event.title, topic=topic)
-    # A late page view takes its place by time, so that the last one stays the page the visitor is on.
-    pages = tuple(sorted((*profile.pages, visit), key=_by_time))[-MAX_PAGES:]
-    session = profile.session
-    assert session is not None
-    return replace(
-        profile,
-        page_count=profile.page_count + 1,
-        session=replace(session, page_count=session.page_count + 1),
-        pages=pages,
-        topics=_topic(profile.topics, topic, event.at, views=1) if topic else profile.topics,
-    )
+    pages = (*profile.pages, visit)
+    if profile.pages and _by_time(visit) < _by_time(profile.pages[-1]):
+        # A late page view takes its place by time, so that the last one stays the page the visitor is on.
+        pages = tuple(sorted(pages, key=_by_time))
+    return {
+        "page_count": profile.page_count + 1,
+        "session": replace(session, page_count=session.page_count + 1),
+        "pages": pages[-MAX_PAGES:],
+        "topics": _topic(profile.topics, topic, event.at, views=1) if topic else profile.topics,
+    }
 
 
-def _engage(profile: Profile, event: Event, topic_of: Callable[[str], str]) -> Profile:
+def _engage(profile: Profile, session: Session, event: Event, topic_of: Callable[[str], str]) -> Changes:
     spent = int(event.props.get("engaged_ms", 0))
     path = path_of(event.url)
     topic = topic_of(path)
-    session = profile.session
-    assert session is not None
-    return replace(
-        profile,
-        engaged_ms=profile.engaged_ms + spent,
-        session=replace(session, engaged_ms=session.engaged_ms + spent),
-        pages=_engaged_page(profile.pages, path, spent, int(event.props.get("scroll", 0))),
-        topics=_topic(profile.topics, topic, event.at, engaged_ms=spent) if topic else profile.topics,
-    )
+    return {
+        "engaged_ms": profile.engaged_ms + spent,
+        "session": replace(session, engaged_ms=session.engaged_ms + spent),
+        "pages": _engaged_page(profile.pages, path, spent, int(event.props.get("scroll", 0))),
+        "topics": _topic(profile.topics, topic, event.at, engaged_ms=spent) if topic else profile.topics,
+    }
 
 
 def _engaged_page(pages: tuple[PageVisit, ...], path: str, spent: int, scroll: int) -> tuple[PageVisit, ...]:

@@ -47,6 +47,7 @@ class Scoring:
     #: The score at which a lead becomes an MQL.
     mql: float = 50
     by_event: Mapping[str, tuple[ScoringRule, ...]] = field(default_factory=dict)
+    by_id: Mapping[str, ScoringRule] = field(default_factory=dict)
     holding: tuple[ScoringRule, ...] = ()
     idle: tuple[ScoringRule, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)

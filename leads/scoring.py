@@ -19,9 +19,14 @@ from core.sessions import local_day
 from leads.model import Scoring, ScoringRule
 
 
+NO_TALLY = Tally()
+
+
 def score_at(profile: Profile, now: int, scoring: Scoring) -> float:
     """The score at `now` (epoch ms): the exact sum of the ledger's entries, each faded to `now`."""
-    total = sum(faded(t.points, now - t.as_of, scoring.half_life_ms) for t in profile.points.values())
+    half, total = scoring.half_life_ms, 0.0
+    for tally in profile.points.values():
+        total += tally.points if half is None else faded(tally.points, now - tally.as_of, half)
     return round(total, 6)
 
 
@@ -37,7 +42,7 @@ def silences(profile: Profile, event: Event, scoring: Scoring) -> list[Entry]:
     entries = []
     for rule in scoring.idle:
         since = _silent_since(profile, rule)
-        tally = profile.points.get(rule.id, Tally())
+        tally = profile.points.get(rule.id, NO_TALLY)
         if event.at - since >= rule.idle_ms and tally.idle_from != since:
             entries.append(_entry(rule, rule.points, f"silence:{since}", since + rule.idle_ms))
     return entries
@@ -48,7 +53,7 @@ def next_silence(profile: Profile, scoring: Scoring) -> int | None:
     due = []
     for rule in scoring.idle:
         since = _silent_since(profile, rule)
-        if profile.points.get(rule.id, Tally()).idle_from != since:
+        if profile.points.get(rule.id, NO_TALLY).idle_from != since:
             due.append(since + rule.idle_ms)
     return min(due, default=None)
 
@@ -74,11 +79,12 @@ def holds(profile: Profile, event: Event, scoring: Scoring, attributes: Mapping[
     """Entries for attribute rules that have become true (their points) or false (the same points back)."""
     entries = []
     for rule in scoring.holding:
-        tally = profile.points.get(rule.id, Tally())
+        tally = profile.points.get(rule.id)
+        held = tally is not None and tally.holds
         now_true = rule.when is not None and rule.when(attributes)
-        if now_true and not tally.holds:
+        if now_true and not held:
             entries.append(_entry(rule, rule.points, event.id, event.at))
-        elif tally.holds and not now_true:
+        elif tally is not None and held and not now_true:
             back = -faded(tally.points, event.at - tally.as_of, scoring.half_life_ms)
             entries.append(_entry(rule, back, event.id, event.at))
     return entries
@@ -110,15 +116,15 @@ def _entry(rule: ScoringRule, points: float, event: str, at: int) -> Entry:
 
 def add(profile: Profile, entries: Iterable[Entry], scoring: Scoring, timezone: tzinfo) -> Profile:
     """The profile with `entries` in its tallies. The caller keeps the entries: they are the ledger."""
-    points, fired = dict(profile.points), set(profile.session.fired if profile.session else ())
-    by_id = {rule.id: rule for rule in scoring.rules}
+    points, fired = dict(profile.points), set[str]()
     for entry in entries:
-        points[entry.rule] = _tally(
-            points.get(entry.rule, Tally()), entry, by_id[entry.rule], scoring, timezone
-        )
-        if by_id[entry.rule].once == "session":
+        rule = scoring.by_id[entry.rule]
+        points[entry.rule] = _tally(points.get(entry.rule, NO_TALLY), entry, rule, scoring, timezone)
+        if rule.once == "session":
             fired.add(entry.rule)
-    session = replace(profile.session, fired=tuple(sorted(fired))) if profile.session else None
+    session = profile.session
+    if session is not None and fired:
+        session = replace(session, fired=tuple(sorted(fired.union(session.fired))))
     return replace(profile, points=points, session=session)
 
 

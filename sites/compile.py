@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from core.attributes import root_of
 from core.conditions import compile_condition
 from leads.model import Scoring, ScoringRule
 from personalization.allocation import allocation, shares
@@ -48,12 +49,30 @@ def compile_site(file: SiteFile, *, revision: int, rule_versions: Mapping[str, i
         ),
         goals=tuple(_goal(one, file.locale) for one in file.goals),
         allocations=_allocations(experiences),
+        asks=_asks(file),
         asks_account=_names(file.model_dump(), _OF_PEOPLE),
     )
 
 
 #: The attributes that take reading what other visitors of the company do.
 _OF_PEOPLE = ("account.people", "account.score", "account.intent", "account.topics")
+
+
+def _asks(file: SiteFile) -> frozenset[str]:
+    """What may be read: every key in whatever holds conditions, known as an attribute or not."""
+    data = file.model_dump(include={"audiences", "scoring", "alerts", "goals"})
+    # Alerts say which company it is, whatever their conditions.
+    return frozenset(root_of(key) for key in _keys(data)) | {"account"}
+
+
+def _keys(data: object) -> Iterator[str]:
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield str(key)
+            yield from _keys(value)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            yield from _keys(value)
 
 
 def _names(data: object, prefixes: tuple[str, ...]) -> bool:
@@ -75,6 +94,7 @@ def compile_scoring(
         warm=file.bands.warm,
         high=file.bands.high,
         mql=file.bands.high if mql is None else mql,
+        by_id={rule.id: rule for rule in rules},
         by_event={name: tuple(rule for rule in rules if rule.on == name) for name in names},
         holding=tuple(rule for rule in rules if rule.on is None and rule.when is not None),
         idle=tuple(rule for rule in rules if rule.idle_event is not None),

@@ -40,5 +40,7 @@ class Site:
     #: What an experience is measured by, and the name of the shares of each (experience, audience).
     goals: tuple[Goal, ...] = ()
     allocations: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    #: The first names of the paths that rules, audiences, alerts and goals read; None: any.
+    asks: frozenset[str] | None = None
     #: Whether a condition reads what the people of the visitor's company do (`account.people`, …).
     asks_account: bool = False

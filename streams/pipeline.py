@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -91,9 +91,7 @@ def step(profile: Profile | None, event: Event, now: int, site: Site, around: Ar
     moment = min(now, max(event.at, before.last_at if before else 0))
     silent = scoring.silences(before, event, site.scoring) if before is not None else []
     folded = apply(profile, event, topic_of=site.topic_of, timezone=site.timezone)
-    facts = attributes_of(
-        folded, now=moment, timezone=site.timezone, account=_account(folded, moment, site, around)
-    )
+    facts = _attributes(folded, moment, site, around, only=site.asks)
     scored, entries = _score(folded, event, facts, site, silent)
     staged = _stage(scored, event, moment, site, around)
     placed = _place(staged, facts, moment, site)
@@ -133,14 +131,25 @@ def share(
     if not around.peers:
         return (profile, facts) if facts is not None else place(profile, now, site, around)
     shared = combine(profile, around.peers, site.scoring)
-    return place(shared if traits else replace(shared, traits=profile.traits), now, site, around)
+    own = shared if traits else replace(shared, traits=profile.traits)
+    return place(own, now, site, around, site.asks if facts is not None else None)
 
 
-def place(profile: Profile, now: int, site: Site, around: Around = ALONE) -> tuple[Profile, dict[str, Any]]:
-    """The profile with its score, intent and audiences as of `now`, and the attributes they follow from."""
-    account = _account(profile, now, site, around)
-    facts = attributes_of(profile, now=now, timezone=site.timezone, account=account)
+def place(
+    profile: Profile, now: int, site: Site, around: Around = ALONE, only: Collection[str] | None = None
+) -> tuple[Profile, dict[str, Any]]:
+    """The profile with its score, intent and audiences as of `now`, and the attributes they follow from: all of
+    them, or `only` those that are read.
+    """
+    facts = _attributes(profile, now, site, around, only)
     return _place(profile, facts, now, site), facts
+
+
+def _attributes(
+    profile: Profile, now: int, site: Site, around: Around, only: Collection[str] | None
+) -> dict[str, Any]:
+    account = _account(profile, now, site, around)
+    return attributes_of(profile, now=now, timezone=site.timezone, account=account, only=only)
 
 
 def _score(
@@ -183,6 +192,8 @@ def _reached(
     profile: Profile, before: Profile | None, event: Event, facts: dict[str, Any], site: Site
 ) -> Measured:
     """What the visitor is measured by, with the goals reached now."""
+    if not site.goals:
+        return profile.measured
     was = Standing(intent=before.intent, stages=before.stages) if before else Standing()
     now = Standing(intent=profile.intent, stages=profile.stages)
     measured = profile.measured

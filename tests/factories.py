@@ -61,6 +61,7 @@ def scoring(*rules: ScoringRule, **fields: Any) -> Scoring:
             by_event[one.on] = (*by_event.get(one.on, ()), one)
     return Scoring(
         rules=rules,
+        by_id={rule.id: rule for rule in rules},
         by_event=by_event,
         holding=tuple(r for r in rules if r.on is None and r.idle_event is None),
         idle=tuple(r for r in rules if r.idle_event),
