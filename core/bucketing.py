@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable
 
 _OFFSET = 0x811C9DC5
-_PRIME = 0x01000193
 
 
 def bucket(seed: str, value: str) -> float:
@@ -43,9 +43,14 @@ def _shares(weights: list[float]) -> list[float]:
 
 def fnv1a32(text: str) -> int:
     """FNV-1a, 32 bits, over the UTF-8 of `text` (http://www.isthe.com/chongo/tech/comp/fnv/)."""
-    # GrowthBook hashes UTF-16 code units (JavaScript's characters), so an emoji counts as two.
-    data = text.encode("utf-16-le", "surrogatepass")
     value = _OFFSET
-    for (unit,) in struct.iter_unpack("<H", data):
-        value = ((value ^ unit) * _PRIME) & 0xFFFFFFFF
+    for unit in _units(text):
+        value = ((value ^ unit) * 0x01000193) & 0xFFFFFFFF  # the prime, in place: this is the inner loop
     return value
+
+
+def _units(text: str) -> Iterable[int]:
+    """GrowthBook hashes UTF-16 code units (JavaScript's characters), so an emoji counts as two."""
+    if text.isascii():
+        return text.encode()
+    return (unit for (unit,) in struct.iter_unpack("<H", text.encode("utf-16-le", "surrogatepass")))

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.comparisons import COMPARISONS, Test, always, among, every, member_of, negated, never, some, unknown
 from core.errors import KizashiError
-from core.values import ARRAYS, canonical, getter, kind, same_as
+from core.values import ARRAYS, canonical, kind, reading, same_as
 
 #: Keys that join whole conditions.
 JOINERS = frozenset({"$and", "$or", "$nor", "$savedGroup"})
@@ -47,8 +47,7 @@ def _entry_test(key: Any, value: Any, groups: Groups) -> Test:
 
 def attribute_test(path: str, test: Test) -> Test:
     """`test` of the value at `path`."""
-    get = getter(path)
-    return lambda attributes: test(get(attributes))
+    return reading(path, test)
 
 
 def value_test(expected: Any, groups: Groups, *, fold: bool = False) -> Test:

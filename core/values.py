@@ -6,10 +6,12 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 #: What counts as an array. Profiles hold tuples, JSON holds lists.
 ARRAYS = (list, tuple)
+
+T = TypeVar("T")
 
 _SEPARATORS = re.compile("[-.]")
 
@@ -108,25 +110,30 @@ def getter(path: str) -> Callable[[Any], Any]:
 
     Of an array it reads indices and `length`.
     """
+    return reading(path, lambda value: value)
+
+
+def reading(path: str, use: Callable[[Any], T]) -> Callable[[Any], T]:
+    """`use` of what `getter` reads: the inner loop of everything that is decided, so with few calls."""
     segments = path.split(".")
     first, second = segments[0], segments[-1]
 
-    def get(value: Any) -> Any:
+    def read(value: Any) -> T:
         for segment in segments:
             value = value.get(segment) if isinstance(value, dict) else _child(value, segment)
             if value is None:
-                return None
-        return value
+                break
+        return use(value)
 
-    def get_one(value: Any) -> Any:
-        return value.get(first) if isinstance(value, dict) else _child(value, first)
+    def read_one(value: Any) -> T:
+        return use(value.get(first) if isinstance(value, dict) else _child(value, first))
 
-    def get_two(value: Any) -> Any:
+    def read_two(value: Any) -> T:
         inner = value.get(first) if isinstance(value, dict) else _child(value, first)
-        return inner.get(second) if isinstance(inner, dict) else _child(inner, second)
+        return use(inner.get(second) if isinstance(inner, dict) else _child(inner, second))
 
     # Nearly every path is that short, and a loop costs as much as the look-ups.
-    return {1: get_one, 2: get_two}.get(len(segments), get)
+    return {1: read_one, 2: read_two}.get(len(segments), read)
 
 
 def _child(value: Any, segment: str) -> Any:

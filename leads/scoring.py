@@ -18,7 +18,6 @@ from core.profiles import Entry, Profile, Tally
 from core.sessions import local_day
 from leads.model import Scoring, ScoringRule
 
-
 NO_TALLY = Tally()
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from personalization.experiences import NOTHING_MET, Assignment, Met, assign, why_not
 from personalization.model import Content, Decision, Experience, Variant
 from personalization.templates import RenderError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Exposure:
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     """A visitor met an experience, by the choice for `audience` ("": everyone): with a variant, or held out
     (`variant` None). `everywhere` marks who is held out of every experience of the site.
     """
@@ -24,21 +24,19 @@ class Exposure:
     everywhere: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decisions:
+class Decisions(msgspec.Struct, frozen=True, kw_only=True):
     """The answer for every slot asked. None leaves the page's own content; `notes` says why.
 
     `exposures` lists what to count, the held-out visitors too; `errors` are for the operator.
     """
 
-    decisions: Mapping[str, Decision | None] = field(default_factory=dict)
-    notes: Mapping[str, str] = field(default_factory=dict)
+    decisions: Mapping[str, Decision | None] = msgspec.field(default_factory=dict)
+    notes: Mapping[str, str] = msgspec.field(default_factory=dict)
     errors: Sequence[str] = ()
     exposures: Sequence[Exposure] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Asked:
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, when, and whether it is a preview: see `personalization.experiences.assign`."""
 
     audiences: Collection[str]

@@ -136,6 +136,8 @@ def _within(
             return Assignment(
                 experience=experience, choice=choice, variant=variant, share=variant.weight / total
             )
+    if len(choice.variants) == 1:
+        return Assignment(experience=experience, choice=choice, variant=choice.variants[0], share=1.0)
     shares = [variant.weight / total for variant in choice.variants]
     # Shares may add up to a hair less than 1: the last variant takes the hair.
     index = choose(bucket(experience.id, visitor), shares)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from core.events import DAY_MS, Event
 
@@ -31,8 +31,7 @@ class Goal:
     label: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How far a visitor has come: the intent, and the stages reached."""
 
     intent: str = "low"
@@ -45,7 +44,7 @@ def reached_by(
     """The ids of the goals that `event` reached. `before` and `after` are the standing around it, `attributes`
     what conditions see.
     """
-    return tuple(goal.id for goal in goals if _reached(goal, event, before, after, attributes))
+    return tuple([goal.id for goal in goals if _reached(goal, event, before, after, attributes)])
 
 
 def _reached(

@@ -50,6 +50,7 @@ from storage.logs import configure
 from storage.pipe import Pipe
 from streams.around import AroundReader
 from streams.backend import publisher_for
+from streams.spool import PATIENCE_S as BROKER_S
 from streams.spool import SpoolingPublisher
 from streams.spool_disk import MAX_BYTES, SpoolDisk
 
@@ -88,7 +89,7 @@ def make_app(settings: Settings, *, spool_bytes: int = MAX_BYTES) -> web.Applica
     app[state.PLACES] = Places(country=settings.geoip_db, company=settings.company_db)
     app[state.FILES] = SiteFiles(redis)
     app[SPOOL] = SpoolingPublisher(
-        inner=publisher_for(redis=redis, broker_url=settings.broker_url),
+        inner=publisher_for(redis=redis, broker_url=settings.broker_url, patience_s=BROKER_S),
         disk=SpoolDisk(settings.data_dir / "spool", max_bytes=spool_bytes),
         clock=time.monotonic,
         observe=app[state.METRICS].spooled,

@@ -17,7 +17,7 @@ from server.client_ip import client_ip
 from server.decide import MAX_SLOTS, ahead, decisions_for, wire
 from server.errors import ApiError, json_response
 from server.exposures import exposure_events
-from server.geo import Place
+from server.geo import NOWHERE, Place
 from server.live_hub import HUB
 from server.origins import check_origin
 from server.tokens import COOKIE, COOKIE_LIFE_S
@@ -118,9 +118,11 @@ async def _answer(
 def place_of(request: web.Request) -> Place:
     """Where the request came from. The address is looked up and forgotten."""
     app = request.app
+    if not app[state.PLACES].known:
+        return NOWHERE
     peer = request.transport.get_extra_info("peername") if request.transport else None
     if not peer:
-        return Place()
+        return NOWHERE
     forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
     return app[state.PLACES].look_up(client_ip(peer[0], forwarded, app[state.SETTINGS].trusted_proxies))
 
@@ -175,7 +177,7 @@ def count(app: web.Application, events: list[Event], rejected: list[dict[str, An
     """Count what came."""
     metrics = app[state.METRICS]
     for event in events:
-        metrics.events.labels(event.type).inc()
+        metrics.accepted(event.type)
     for rejection in rejected:
         metrics.rejections.labels(rejection["code"]).inc()
 
@@ -192,7 +194,7 @@ def _checked(call: Beacon) -> tuple[list[str], str]:
 
 def set_cookie(request: web.Request, response: web.Response, token: str) -> None:
     """The server-set first-party cookie."""
-    secure = request.app[state.SETTINGS].public_url.startswith("https:")
-    response.set_cookie(
-        COOKIE, token, max_age=COOKIE_LIFE_S, httponly=True, samesite="Lax", secure=secure, path="/"
-    )
+    secure = "; Secure" if request.app[state.SETTINGS].public_url.startswith("https:") else ""
+    # By hand, because http.cookies takes as long as reading the profile. A token holds nothing to be quoted.
+    life = f"Max-Age={COOKIE_LIFE_S}; Path=/; HttpOnly; SameSite=Lax{secure}"
+    response.headers.add("Set-Cookie", f"{COOKIE}={token}; {life}")

@@ -23,13 +23,15 @@ class ApiError(KizashiError):
         self.status, self.code, self.field, self.more = status, code, field, more
 
 
+_JSON = {"Content-Type": "application/json", "Cache-Control": "private, no-store"}
+
+
 def json_response(data: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """JSON that no cache keeps."""
     return web.Response(
         body=orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS),
         status=status,
-        content_type="application/json",
-        headers={"Cache-Control": "private, no-store", **(headers or {})},
+        headers=_JSON | headers if headers else _JSON,
     )
 
 

@@ -73,6 +73,11 @@ class Places:
         self._databases.append(database)
         return database
 
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to look up in."""
+        return bool(self._databases)
+
     def look_up(self, ip: str) -> Place:
         """The place of an address; NOWHERE for a private, unknown or malformed one."""
         address = address_of(ip)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from core.events import OWN_TYPES, TYPES
 from personalization.decide import Decisions
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -17,6 +18,8 @@ class Metrics:
         self.events = Counter(
             "kizashi_events_accepted_total", "Events accepted", ["type"], registry=self.registry
         )
+        # Looking a label up takes longer than counting.
+        self._events = {kind: self.events.labels(kind) for kind in (*sorted(TYPES), *sorted(OWN_TYPES))}
         self.rejections = Counter(
             "kizashi_events_rejected_total", "Events refused, by reason", ["code"], registry=self.registry
         )
@@ -29,6 +32,8 @@ class Metrics:
         self.decisions = Counter(
             "kizashi_decisions_total", "Slots decided", ["outcome"], registry=self.registry
         )
+        self._variants = self.decisions.labels("variant")
+        self._originals = self.decisions.labels("original")
         self.decision_errors = Counter(
             "kizashi_decision_errors_total",
             "Slots that failed and kept their original",
@@ -53,6 +58,10 @@ class Metrics:
             "kizashi_spool_bytes", "Bytes of events that wait on disk for the broker", registry=self.registry
         )
 
+    def accepted(self, kind: str) -> None:
+        """Count an event."""
+        self._events[kind].inc()
+
     def lived(self, what: str) -> None:
         """Count what became of live streams: an update `sent`, a stream `refused`, a `slow` reader cut off."""
         self.live.labels(what).inc()
@@ -64,8 +73,9 @@ class Metrics:
     def decided(self, decisions: Decisions) -> None:
         """Count what the slots of one call got."""
         for decision in decisions.decisions.values():
-            self.decisions.labels("variant" if decision else "original").inc()
-        self.decision_errors.inc(len(decisions.errors))
+            (self._variants if decision else self._originals).inc()
+        if decisions.errors:
+            self.decision_errors.inc(len(decisions.errors))
 
     def render(self) -> bytes:
         """The exposition format."""

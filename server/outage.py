@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 import structlog
 from aiohttp import web
 from redis.asyncio import Redis
@@ -55,8 +55,7 @@ class PatientReader(ProfileReader):
         return living(record)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a visitor: the stored profile, and whether it could be read at all."""
 
     profile: Profile | None = None

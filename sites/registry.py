@@ -78,7 +78,7 @@ class Registry:
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Load what was published since the last look, at the price of one read where nothing was. Never raises."""
+        """Load what was published since the last look: one small read where nothing was. Never raises."""
         try:
             changed = await self._redis.get(keys.SITES_CHANGED)
             if self.loaded and changed == self._seen:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+
 from core.identity import Edges
 from core.profiles import Profile
 from storage import keys

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from core.errors import StoreUnavailable
 from storage.connect import connect
 from streams.plugins import log as stream_log
-from streams.publisher import Publisher, RedisPublisher
+from streams.publisher import PATIENCE_S, Publisher, RedisPublisher
 from streams.topics import EVENTS
 
 if TYPE_CHECKING:
@@ -122,10 +122,14 @@ def backend_for(*, redis_url: str, broker_url: str | None) -> Backend:
     return Kafka(broker_url=broker_url, redis_url=redis_url)
 
 
-def publisher_for(*, redis: Redis, broker_url: str | None, partitions: int = 1) -> Publisher:
-    """The publisher of the settings. `partitions` are those of the store's streams; a Kafka topic has its own."""
+def publisher_for(
+    *, redis: Redis, broker_url: str | None, partitions: int = 1, patience_s: float = PATIENCE_S
+) -> Publisher:
+    """The publisher of the settings. `partitions` are those of the store's streams; a Kafka topic has its own,
+    and its client its own patience.
+    """
     if broker_url is None:
-        return RedisPublisher(redis=redis, partitions=partitions)
+        return RedisPublisher(redis=redis, partitions=partitions, patience_s=patience_s)
     from streams.kafka_publisher import KafkaPublisher
 
     return KafkaPublisher(broker_url=broker_url, redis=redis)

@@ -29,6 +29,7 @@ class KafkaPublisher:
 
     def __init__(self, *, broker_url: str, redis: Redis, timeout_s: float = PUBLISH_S) -> None:
         self._broker_url, self._redis, self._timeout_s = broker_url, redis, timeout_s
+        self.patience_s = timeout_s
         self._starting: asyncio.Task[AIOKafkaProducer] | None = None
 
     async def publish(self, events: Sequence[Event]) -> None:

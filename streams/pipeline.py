@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from alerts.episodes import continued
@@ -27,8 +27,7 @@ from personalization.goals import Standing, reached_by
 from sites.site import Site
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Around:
+class Around(msgspec.Struct, frozen=True, kw_only=True):
     """What is known around a visitor: the same person's other visitors, and the other visitors of the company.
 
     `lead` is the person ("": nobody known). Empty for whoever came alone.
@@ -36,14 +35,13 @@ class Around:
 
     lead: str = ""
     peers: tuple[Profile, ...] = ()
-    colleagues: Mapping[str, Facts] = field(default_factory=dict)
+    colleagues: Mapping[str, Facts] = msgspec.field(default_factory=dict)
 
 
 ALONE = Around()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Closed:
+class Closed(msgspec.Struct, frozen=True, kw_only=True):
     """A chapter that ended because somebody else uses the browser now, and what its ledger gets.
 
     `ledger_from` as in `Outcome`.
@@ -54,8 +52,7 @@ class Closed:
     ledger_from: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The profile after the event, the ledger entries and alerts it caused, and why nothing changed if so.
 
     `entries` are appended to the ledger; where a late event made the recent past new, they replace what stands

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -20,8 +21,10 @@ class Publisher(Protocol):
     """Where the web process puts events.
 
     `publish` returns once they are durable, `check` once the broker has answered. Both raise StoreUnavailable and
-    may be cancelled.
+    may be cancelled. `patience_s`: so long `publish` takes at most before it raises; inf where nothing says so.
     """
+
+    patience_s: float
 
     async def publish(self, events: Sequence[Event]) -> None: ...
     async def check(self) -> None: ...
@@ -35,13 +38,15 @@ PATIENCE_S = 5.0
 class RedisPublisher:
     """Appends to Redis Streams; what is published in one turn of the event loop goes in one write."""
 
-    def __init__(self, *, redis: Redis, partitions: int = 1) -> None:
-        self._pipe, self._partitions = Pipe(redis, patience_s=PATIENCE_S), partitions
+    def __init__(self, *, redis: Redis, partitions: int = 1, patience_s: float = PATIENCE_S) -> None:
+        self.patience_s, self._partitions = patience_s, partitions
+        self._pipe = Pipe(redis, patience_s=patience_s)
 
     async def publish(self, events: Sequence[Event]) -> None:
         """Append `events` in order."""
+        calls = [self._append(event) for event in events]
         try:
-            await asyncio.gather(*[self._append(event) for event in events])
+            await (calls[0] if len(calls) == 1 else asyncio.gather(*calls))
         except (RedisError, OSError) as error:
             raise StoreUnavailable(f"the stream did not take the events: {error}") from error
 
@@ -64,6 +69,8 @@ class RedisPublisher:
 
 class MemoryPublisher:
     """Keeps events in a list; for tests and rehearsals."""
+
+    patience_s = math.inf
 
     def __init__(self) -> None:
         self.events: list[Event] = []

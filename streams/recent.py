@@ -7,10 +7,9 @@ the recent events always reach back at least that far. Pure: what to keep is dec
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from dataclasses import replace as replaced
 from typing import Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from alerts.episodes import rejoined
@@ -29,16 +28,14 @@ MAX_RECENT = 1_000
 Keep = Literal["append", "restart", "rewrite", "full", "forget"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recent:
+class Recent(msgspec.Struct, frozen=True, kw_only=True):
     """The recent events of a visitor, in any order, and the profile before them (None: there was none)."""
 
     base: Profile | None
     events: tuple[Event, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Folded:
+class Folded(msgspec.Struct, frozen=True, kw_only=True):
     """An outcome, and what to do with the recent events: append this one; begin anew with `base` before it;
     write `recent` in place of all; nothing, because there are too many; or forget them with the visitor.
 
@@ -92,11 +89,11 @@ def fold(
         base = None if profile is None or profile.is_tombstone else profile
         started = replace(outcome.profile, recent_from=event.at, recent=1, recent_base=base is not None)
         recent = Recent(base=base, events=(event,))
-        return Folded(outcome=replaced(outcome, profile=started), keep="restart", recent=recent)
+        return Folded(outcome=replace(outcome, profile=started), keep="restart", recent=recent)
     if profile.recent >= MAX_RECENT:
         return Folded(outcome=outcome, keep="full")
     counted = replace(outcome.profile, recent=profile.recent + 1)
-    return Folded(outcome=replaced(outcome, profile=counted), keep="append")
+    return Folded(outcome=replace(outcome, profile=counted), keep="append")
 
 
 def refold(
@@ -116,7 +113,7 @@ def refold(
         erased_at=profile.erased_at,
     )  # fmt: skip
     return Folded(
-        outcome=replaced(again, profile=anew, alerts=tuple(alerts)),
+        outcome=replace(again, profile=anew, alerts=tuple(alerts)),
         keep="rewrite",
         recent=Recent(base=base, events=(*kept, event)),
         told=told.closed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -59,6 +60,7 @@ class SpoolingPublisher:
         adopt_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._inner, self._disk, self._clock, self._observe = inner, disk, clock, observe
+        self.patience_s = math.inf  # what it does is durable: it raises only where the disk is full
         self._patience_s, self._pause_s, self._adopt_every_s = patience_s, pause_s, adopt_every_s
         self._breaker = Breaker(pause_s=pause_s)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
@@ -113,8 +115,11 @@ class SpoolingPublisher:
         if not self._breaker.allows(self._clock()):
             return False
         try:
-            async with asyncio.timeout(self._patience_s):
+            if self._inner.patience_s <= self._patience_s:
                 await self._inner.publish(events)
+            else:
+                async with asyncio.timeout(self._patience_s):
+                    await self._inner.publish(events)
         except (StoreUnavailable, TimeoutError) as error:
             self._failed(error)
             return False
