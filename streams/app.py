@@ -14,6 +14,7 @@ from storage import keys
 from storage.pipe import Pipe
 from storage.profiles import pack, unpack
 from streams.backend import Backend
+from streams.plugins.delivery import Quiet
 from streams.plugins.store import Codec, Store
 from streams.plugins.table import Table, TableManager
 from streams.processor import Processor
@@ -62,6 +63,7 @@ def build_app(
         topic_disable_leader=True,
         broker_commit_interval=COMMIT_S,
         stream_buffer_maxsize=4096,
+        Monitor=Quiet,
         web_enabled=False,
         autodiscover=False,
         **backend.settings,

@@ -18,6 +18,7 @@ from mode import Service
 from redis.exceptions import RedisError
 
 from streams.plugins import log
+from streams.plugins.delivery import Delivery
 from streams.topics import partition_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ RENEW_S = 1.0
 STANDBY_S = 0.5
 
 
-class Consumer(base.Consumer):
+class Consumer(Delivery, base.Consumer):
     """Owns all partitions of the subscribed topics while it holds the lease."""
 
     transport: Transport
@@ -102,6 +103,7 @@ class Consumer(base.Consumer):
         if not wanted:
             await self.sleep(min(timeout, 0.05))
             return {}
+        await self.has_room()
         positions = {(tp.topic, tp.partition): position for tp, position in wanted.items()}
         try:
             found = await log.read(

@@ -14,6 +14,7 @@ import structlog
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
+from streams.plugins.delivery import Delivery
 from streams.plugins.table_hooks import TableHooks
 
 #: A worker that is silent for so long has its partitions given to others. The broker's least is 6 s by default.
@@ -48,7 +49,7 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         cast("Transport", self.transport).on_fatal(exc)
 
 
-class Consumer(stock.Consumer):
+class Consumer(Delivery, stock.Consumer):
     """Reads the partitions Kafka gives this worker."""
 
     transport: Transport
@@ -61,6 +62,7 @@ class Consumer(stock.Consumer):
         self.transport.on_fatal(reason)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        await self.has_room()
         found = await super()._getmany(active_partitions, timeout)
         if not found:
             return found
