@@ -1,7 +1,8 @@
 """The profile: a visitor's current state, folded from events.
 
 `apply` is in `streams.pipeline.step`'s pipeline; everything here is plain data. Times are epoch milliseconds.
-Structs are frozen: a change returns a new one (`msgspec.structs.replace`).
+Structs are frozen: a change returns a new one (`msgspec.structs.replace`). Those that a profile holds many of are
+stored as arrays: a new field of theirs goes to the end, with a default, and old records can still be read.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     referrer_class: str = "direct"
 
 
-class PageVisit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PageVisit(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One page view and the time (ms) the visitor was engaged with it."""
 
     event: str
@@ -37,7 +38,7 @@ class PageVisit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scroll: int = 0
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Session(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A period of activity. `fired` are the `once: session` rules that have given their points."""
 
     started_at: int
@@ -49,7 +50,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fired: tuple[str, ...] = ()
 
 
-class TopicStat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TopicStat(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """How much of a topic the visitor has seen."""
 
     views: int = 0
@@ -59,14 +60,14 @@ class TopicStat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     weight: float = 0
 
 
-class EventStat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EventStat(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """How often an event of one name happened."""
 
     count: int = 0
     last_at: int = 0
 
 
-class Tally(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Tally(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What one scoring rule has given: `points` as of `as_of` (they fade only under a half-life).
 
     `holds` marks an attribute rule that is true now; `idle_from` the last silence an idle rule punished.
@@ -81,7 +82,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     idle_from: int = 0
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One line of the score ledger."""
 
     event: str

@@ -133,20 +133,32 @@ async def exported(app: web.Application, site: str, visitor: str) -> dict[str, A
     return {
         "site": site,
         "visitor": visitor,
-        "profile": msgspec.to_builtins(own),
-        "ledger": msgspec.to_builtins(list(await reader.ledger(site, own.name))),
-        "recent_events": msgspec.to_builtins(list(recent)),
-        "profile_before_recent_events": msgspec.to_builtins(base),
+        "profile": named(own),
+        "ledger": named(await reader.ledger(site, own.name)),
+        "recent_events": named(recent),
+        "profile_before_recent_events": named(base),
         "chapters": [
             {
-                "profile": msgspec.to_builtins(one),
-                "ledger": msgspec.to_builtins(list(await reader.ledger(site, one.name))),
+                "profile": named(one),
+                "ledger": named(await reader.ledger(site, one.name)),
             }
             for one in chapters
             if one is not None
         ],
         "alerts": [alert for alert in found if alert is not None],
     }
+
+
+def named(value: Any) -> Any:
+    """Plain data with every field under its name, for people to read: what is stored is terser. Fields that say
+    nothing (no text, no time, none of something) are left out.
+    """
+    if isinstance(value, msgspec.Struct):
+        fields = {name: getattr(value, name) for name in value.__struct_fields__}
+        return {name: named(field) for name, field in fields.items() if field not in ("", 0, None, (), {})}
+    if isinstance(value, dict):
+        return {key: named(one) for key, one in value.items()}
+    return [named(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def lead_view(seen: Whole) -> dict[str, Any]:

@@ -46,8 +46,8 @@ class Delivery:
 
     async def has_room(self) -> None:
         """Wait until the queues have room for what will be fetched."""
-        while self.flow_active and not self.should_stop and self._waiting() > AHEAD:
-            await asyncio.sleep(LOOK_S)  # noqa: ASYNC110 - the queue tells nobody when it has room
+        while self.flow_active and not self.should_stop and self._waiting() > AHEAD:  # noqa: ASYNC110 - queues tell nobody
+            await asyncio.sleep(LOOK_S)
 
     def _waiting(self) -> int:
         return max((topic.queue.qsize() for topic in self.app.topics), default=0)
