@@ -202,6 +202,14 @@ _ADMIN: dict[str, dict[str, Any]] = {
             "sent_at": {"type": ["string", "null"], "format": "date-time"},
         }
     ),
+    "Released": data(
+        {
+            "id": text(),
+            "released": shape("boolean", "False: nobody had it", "false なら担当はいませんでした"),
+            "owner": shape(["string", "null"], "Who has it now", "今の担当"),
+        },
+        needs=("id", "released"),
+    ),
     "Site": data({"id": text(), "name": text(), "revision": whole()}),
     "Revision": data({"site": text(), "revision": whole(), "published_at": {"type": ["string", "integer"]}}),
     "DeadLetter": shape("object", "The event, and why it failed", "イベントと、処理できなかった理由"),
