@@ -27,6 +27,11 @@ def section(text: str) -> Block:
     return {"type": "section", "text": _mrkdwn(text)}
 
 
+def line(block_id: str, text: str, accessory: Block) -> Block:
+    """A paragraph of mrkdwn with a button at its end."""
+    return {"type": "section", "block_id": block_id, "text": _mrkdwn(text), "accessory": accessory}
+
+
 def fields(texts: list[str]) -> Block:
     """Up to ten short mrkdwn texts in two columns."""
     return {"type": "section", "fields": [_mrkdwn(text) for text in texts[:10]]}

@@ -13,7 +13,7 @@ class Budget:
     spread) and for urgent alerts: after a burst, nobody waits for the whole window.
     """
 
-    limit: int = 20
+    limit: int = 60
     window_s: float = 600.0
 
     @property

@@ -10,11 +10,10 @@ from typing import Protocol
 from redis.exceptions import RedisError
 
 from alerts.budget import Spent
-from alerts.delivery import Told
 from alerts.digest import Cause
 from alerts.pacing import Pacing
-from alerts.settling import Pending
 from alerts.sinks.base import RetryLater
+from alerts.turns import Pending, Told
 from alerts.waiting import Waiting
 
 #: After so many failures in a row another alert gets its turn: it may be this one that Slack chokes on.

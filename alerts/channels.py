@@ -8,14 +8,15 @@ from typing import Any
 
 from alerts.budget import Budget, Spent
 from alerts.channel import ChannelQueue
-from alerts.delivery import Delivery, Told
+from alerts.delivery import Delivery
 from alerts.desk import ChannelDesk
 from alerts.links import VisitorUrl
 from alerts.model import Alert
 from alerts.outbox import Outbox
 from alerts.pacing import Pacing
-from alerts.settling import Pending, Settling
+from alerts.settling import Settling
 from alerts.sinks.base import LivingSink, Sink, takes_digests
+from alerts.turns import Pending, Told
 
 Start = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -96,5 +97,5 @@ class Channels:
 
     async def _spent(self, name: str, budget: Budget) -> Spent:
         now = self._clock()
-        ages = [(now - at) / 1000 for at in await self._outbox.posts(name)]
+        ages = [(now - at) / 1000 for at in await self._outbox.posts.times(name)]
         return Spent(budget, ages_s=ages, now=asyncio.get_running_loop().time())

@@ -31,9 +31,17 @@ class Clicks:
         self._redis, self._outbox = redis, Outbox(redis)
 
     async def claim(self, alert_id: str, *, by: str, at: int) -> str | None:
-        """Claim the alert's episode. Returns who has it."""
+        """Claim the alert's episode. Returns who has it; None too for a click from before a release."""
         alert = await self._alert(alert_id)
-        return await self._run(scripts.CLAIM, alert, (), by, str(at)) if alert else None
+        owner: str | None = await self._run(scripts.CLAIM, alert, (), by, str(at)) if alert else None
+        return owner
+
+    async def release(self, alert_id: str, *, by: str, at: int) -> bool | None:
+        """Give the alert's episode back, which `by` has ("": whoever has it). Returns whether this did it."""
+        alert = await self._alert(alert_id)
+        if alert is None:
+            return None
+        return bool(await self._run(scripts.RELEASE, alert, (LATER,), by, str(at)))
 
     async def snooze(self, alert_id: str, length: str, *, by: str, at: int) -> int | None:
         """Quiet the episode for `1h`, `4h` or until tomorrow `morning`. Returns until when (epoch ms)."""
@@ -59,7 +67,7 @@ class Clicks:
         stored = (await self._outbox.load([alert_id]))[0]
         return stored.alert if stored is not None else None
 
-    async def _run(self, script: str, alert: Alert, more: tuple[str, ...], *arguments: str) -> str | None:
+    async def _run(self, script: str, alert: Alert, more: tuple[str, ...], *arguments: str) -> Any:
         places = (episode(alert.episode or alert.id), keys.OUTBOX, *more)
         answer: Any = await self._redis.eval(script, len(places), *places, alert.id, *arguments)
         return answer.decode() if isinstance(answer, bytes) else answer

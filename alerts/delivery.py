@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from msgspec.structs import replace
 
-from alerts.digest import Cause, digest_message
+from alerts.digest import Cause
+from alerts.digests import Digests
 from alerts.links import VisitorUrl
 from alerts.messages import follow_up, slack_message
 from alerts.model import Alert
 from alerts.outbox import Outbox
 from alerts.pacing import Pacing
 from alerts.records import Stored
-from alerts.settling import Case, Pending, Settling, entries, refusals_failed
-from alerts.sinks.base import Gone, LivingSink, Message, Refused, Sent, Sink, UpdatingSink
+from alerts.settling import Settling, attempted, refusals_failed
+from alerts.sinks.base import Gone, LivingSink, Message, Refused, Sent, Sink, UpdatingSink, has_buttons
 from alerts.standing import Post, Standing
-from alerts.triage import QUIET
+from alerts.turns import Case, Pending, Told
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
-    """What a turn came to: the entries that are settled, the episode that has a message in the channel now, and
-    whether something was sent there (`update`, `post` or `digest`; "": nothing).
-    """
-
-    settled: frozenset[str]
-    what: str = ""
-    posted: str = ""
 
 
 class Delivery:
@@ -50,7 +39,10 @@ class Delivery:
         clock: Callable[[], int],
     ) -> None:
         self._outbox, self._sink, self._settling = outbox, sink, settling
-        self._visitor_url, self._pacing, self._clock = visitor_url, pacing, clock
+        self._visitor_url, self._clock = visitor_url, clock
+        self._digests = Digests(
+            outbox=outbox, sink=sink, settling=settling, visitor_url=visitor_url, stale_ms=pacing.stale_ms
+        )
 
     async def tell(self, batch: Sequence[Pending]) -> Told:
         """Tell what is new of one episode: in its message where it has one, else in a new one.
@@ -61,7 +53,7 @@ class Delivery:
         whole = frozenset(one.entry for one in batch)
         cases = await self._settling.to_tell(batch)
         known = await self._known(cases[-1].post) if cases else []
-        live, attempt = await self._attempt(cases)
+        live, attempt = await attempted(self._settling, self._sink, cases)
         if not live:
             return Told(settled=whole)
         post = live[-1].post
@@ -75,25 +67,7 @@ class Delivery:
 
     async def digest(self, batch: Sequence[Pending], cause: Cause) -> Told:
         """Tell as many of `batch` as one message can name. Raises as `tell` does."""
-        whole = frozenset(one.entry for one in batch)
-        cases = await self._settling.to_tell(batch)
-        if not cases:
-            return Told(settled=whole)
-        if all(case.stored.reason == QUIET for case in cases):
-            cause = "quiet"
-        _, named = self._digest(cases, cause)
-        chosen = [case for case in cases if case.alert.id in named]
-        live, attempt = await self._attempt(chosen)
-        settled = whole - entries(cases) | entries(chosen)
-        if not live:
-            return Told(settled=settled)
-        message, _ = self._digest(live, cause)
-        sent = await refusals_failed(
-            self._settling, live, lambda: self._sink.send(live[0].alert, message, attempt=attempt)
-        )
-        if sent is not None:
-            await self._settling.told(live, sent, "sent", living=False)
-        return Told(settled=settled, what="digest")
+        return await self._digests.tell(batch, cause)
 
     async def redraw(self, pending: Pending) -> Told:
         """Draw an episode's message anew: somebody clicked. Raises RetryLater and RedisError."""
@@ -102,16 +76,12 @@ class Delivery:
         if stored is not None and isinstance(self._sink, LivingSink):
             standing = (await self._outbox.standings([stored.alert]))[0]
             post = standing.posts.get(stored.alert.channel)
-            if post is not None:
+            if (digest := standing.digests.get(stored.alert.id)) is not None:
+                what = await self._digests.redraw(self._sink, stored.alert, digest)
+            elif post is not None:
                 what = await self._redraw(self._sink, stored.alert, post, standing)
-        await self._outbox.drop(pending.entry, None, pending.alert_id)
+        await self._outbox.outcomes.drop(pending.entry, None, pending.alert_id)
         return Told(settled=frozenset({pending.entry}), what=what)
-
-    async def _attempt(self, cases: Sequence[Case]) -> tuple[list[Case], int]:
-        if any(case.stored.unanswered for case in cases):
-            # The one marked copy allowed must not be spent on a server that is still down.
-            await self._sink.probe()
-        return await self._settling.attempt(cases)
 
     async def _known(self, post: Post | None) -> list[Alert]:
         """The alerts that a message holds already."""
@@ -167,7 +137,7 @@ class Delivery:
             place = Sent(channel=post.channel, ts=post.ts)
             await sink.update(place, known[-1].alert, message, attempt=1)
         except Gone:
-            await self._outbox.keep_post(alert, None)
+            await self._outbox.posts.keep(alert, None)
         except Refused as refused:
             log.warning("message not redrawn", alert=alert.id, reason=refused.reason)
         return "update"
@@ -184,7 +154,7 @@ class Delivery:
             duplicate=any(one.duplicate for one in news) and not known,
             before=[*known, *others],
             standing=standing if asleep else replace(standing, snoozed_until=0),
-            buttons=isinstance(self._sink, LivingSink) and getattr(self._sink, "buttons", True),
+            buttons=has_buttons(self._sink),
         )
 
     def _short(self, live: Sequence[Case]) -> Message:
@@ -194,13 +164,4 @@ class Delivery:
             standing=live[-1].standing,
             duplicate=any(case.stored.duplicate for case in live),
             visitor_url=None if isinstance(self._sink, LivingSink) else self._visitor_url,
-        )
-
-    def _digest(self, cases: Sequence[Case], cause: Cause) -> tuple[dict[str, Any], set[str]]:
-        return digest_message(
-            [case.alert for case in cases],
-            visitor_url=self._visitor_url,
-            cause=cause,
-            stale_ms=self._pacing.stale_ms,
-            duplicate=any(case.stored.duplicate for case in cases),
         )

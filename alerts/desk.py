@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from alerts.budget import Budget
-from alerts.delivery import Delivery, Told
+from alerts.delivery import Delivery
 from alerts.digest import Cause
 from alerts.outbox import Outbox
-from alerts.settling import Pending
+from alerts.turns import Pending, Told
 
 
 class ChannelDesk:
@@ -44,12 +44,12 @@ class ChannelDesk:
     async def wait_for_budget(self, batch: Sequence[Pending], seconds: float) -> None:
         """Record that `batch` waits for the channel's budget, for about so long."""
         until = self._clock() + int(seconds * 1000)
-        await self._outbox.mark_waiting([one.alert_id for one in batch], "budget", until=until)
+        await self._outbox.outcomes.waiting([one.alert_id for one in batch], "budget", until=until)
 
     async def spent(self) -> None:
         """Remember that a message was posted, for a process that comes after this one."""
         if self._budget is not None:
-            await self._outbox.note_post(
+            await self._outbox.posts.note(
                 self._name, now=self._clock(), limit=self._budget.limit, window_s=self._budget.window_s
             )
 

@@ -15,13 +15,13 @@ from redis.exceptions import RedisError
 
 from alerts.budget import Budget
 from alerts.channels import Channels
-from alerts.delivery import Told
 from alerts.intake import Intake
 from alerts.links import VisitorUrl
 from alerts.outbox import Outbox
 from alerts.pacing import Pacing
 from alerts.settling import Settling
 from alerts.sinks.base import Sink
+from alerts.turns import Told
 from core.errors import LeaseLost
 from storage import keys
 from storage.lease import Lease
@@ -66,28 +66,34 @@ class Dispatcher:
         self._pacing = pacing or Pacing()
         self._lease = Lease(redis, key=keys.DISPATCH_LEASE, ttl_ms=lease_ms)
         self._posting: set[asyncio.Task[Told]] = set()
-        self._channels = Channels(
-            outbox=self._outbox,
-            sinks={"": sink, **also},
-            settling=Settling(
-                outbox=self._outbox,
-                pacing=self._pacing,
-                clock=clock,
-                token=lambda: self._lease.token,
-                count=self._count,
-            ),
-            visitor_url=visitor_url,
-            pacing=self._pacing,
-            budget=budget,
-            clock=clock,
-            jitter=jitter,
-            posting=self._posting,
-        )
+        self._channels = self._opened({"": sink, **also}, visitor_url, budget)
         self._intake = Intake(outbox=self._outbox, channels=self._channels, clock=clock)
         self._stopping, self._stopped = asyncio.Event(), asyncio.Event()
         self._stopped.set()
         self.counts: Counter[str] = Counter()
         self.leading = False
+
+    def _opened(self, sinks: Mapping[str, Sink], visitor_url: VisitorUrl, budget: Budget | None) -> Channels:
+        return Channels(
+            outbox=self._outbox,
+            sinks=sinks,
+            settling=self._settling(),
+            visitor_url=visitor_url,
+            pacing=self._pacing,
+            budget=budget,
+            clock=self._clock,
+            jitter=self._jitter,
+            posting=self._posting,
+        )
+
+    def _settling(self) -> Settling:
+        return Settling(
+            outbox=self._outbox,
+            pacing=self._pacing,
+            clock=self._clock,
+            token=lambda: self._lease.token,
+            count=self._count,
+        )
 
     @property
     def sent(self) -> int:

@@ -9,8 +9,8 @@ from alerts.copies import copy_for, reminder
 from alerts.model import Alert
 from alerts.outbox import Entry, Outbox
 from alerts.records import Stored
-from alerts.settling import Pending
 from alerts.standing import Standing
+from alerts.turns import Pending
 
 
 class Intake:
@@ -25,7 +25,7 @@ class Intake:
         standings = iter(await self._outbox.standings([one.alert for one in loaded if one is not None]))
         for entry, stored in zip(entries, loaded, strict=True):
             if stored is None:
-                await self._outbox.drop(entry.entry, None, entry.alert_id)
+                await self._outbox.outcomes.drop(entry.entry, None, entry.alert_id)
             else:
                 await self._take(entry, stored, next(standings))
 
@@ -36,16 +36,19 @@ class Intake:
         elif entry.kind == "redraw":
             await self._channels.put(_pending(entry, alert, standing), alert, redraw=True)
         elif stored.outcome:
-            await self._outbox.drop(entry.entry, stored, alert.id)
+            await self._outbox.outcomes.drop(entry.entry, stored, alert.id)
         elif alert.sink not in self._channels.sinks:
             why = f"no {alert.sink} is set up"
-            await self._outbox.mark_failed(alert.id, why, now=self._clock(), entry=entry.entry)
+            await self._outbox.outcomes.failed(alert.id, why, now=self._clock(), entry=entry.entry)
         else:
             await self._copy(alert)
             await self._channels.put(_pending(entry, alert, standing), alert)
 
     async def _remind(self, entry: Entry, alert: Alert, standing: Standing) -> None:
-        again = None if standing.owner or standing.unfit else reminder(alert)
+        again = None if standing.unfit else reminder(alert)
+        if standing.owner and again is not None:
+            await self._outbox.pause(alert, entry)
+            return
         await self._outbox.enqueue([again] if again is not None else [], instead_of=entry.entry)
 
     async def _copy(self, alert: Alert) -> None:

@@ -62,6 +62,10 @@ _EN = {
     "snoozed": "{who} snoozed this until {at}",
     "unfit": "Not a fit, says {who}: no alerts about this visitor until {at}",
     "claim": "Claim",
+    "release": "Release",
+    "release_title": "Release it?",
+    "release_text": "Anybody can claim it again. Only who has it can release it.",
+    "release_yes": "Release",
     "snooze": "Snooze",
     "1h": "For 1 hour",
     "4h": "For 4 hours",
@@ -71,7 +75,7 @@ _EN = {
     "unfit_title": "Not a fit?",
     "unfit_text": "Nobody is alerted about this visitor for 30 days, unless they write to you.",
     "unfit_yes": "Not a fit",
-    "unfit_no": "Cancel",
+    "cancel": "Cancel",
     "now_score": "Score now {score} ({band})",
 }
 _JA = {
@@ -130,6 +134,10 @@ _JA = {
     "snoozed": "{who} が {at} まで通知を止めています",
     "unfit": "{who} が対象外としました。{at} まで、この訪問者の通知は届きません",
     "claim": "担当する",
+    "release": "担当を外れる",
+    "release_title": "担当を外れますか？",
+    "release_text": "ほかの人が担当できるようになります。外れることができるのは、担当している本人だけです。",
+    "release_yes": "外れる",
     "snooze": "あとで",
     "1h": "1時間後まで",
     "4h": "4時間後まで",
@@ -139,7 +147,7 @@ _JA = {
     "unfit_title": "対象外にしますか？",
     "unfit_text": "30日間、この訪問者の通知は届きません（お問い合わせがあったときを除く）。",
     "unfit_yes": "対象外にする",
-    "unfit_no": "やめる",
+    "cancel": "やめる",
     "now_score": "現在のスコア {score}（{band}）",
 }
 

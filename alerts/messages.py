@@ -21,6 +21,7 @@ from alerts.blocks import (
     joined,
     length,
     link,
+    plain_text,
     section,
     select,
 )
@@ -175,19 +176,25 @@ def _status(alert: Alert, standing: Standing, words: Words) -> list[Block]:
 
 
 def _buttons(first: str, alert: Alert, standing: Standing, words: Words, visitor_url: VisitorUrl) -> Block:
-    confirm = {
-        "title": {"type": "plain_text", "text": words["unfit_title"], "emoji": False},
-        "text": {"type": "plain_text", "text": words["unfit_text"], "emoji": False},
-        "confirm": {"type": "plain_text", "text": words["unfit_yes"], "emoji": False},
-        "deny": {"type": "plain_text", "text": words["unfit_no"], "emoji": False},
-    }
-    lengths = {length: words[length] for length in ("1h", "4h", "morning")}
-    shown = [] if standing.owner or standing.unfit else [button("claim", words["claim"], style="primary")]
+    shown = []
     if standing.unfit is None:
+        lengths = {length: words[length] for length in ("1h", "4h", "morning")}
+        shown.append(_claim(standing, words))
         shown.append(select("snooze", words["snooze"], lengths))
-        shown.append(button("unfit", words["not_a_fit"], confirm=confirm))
+        shown.append(button("unfit", words["not_a_fit"], confirm=_confirm("unfit", words)))
     shown.append(button("open", words["open_short"], url=visitor_url(alert.site, alert.visitor)))
     return actions(f"{BLOCK_ID}{first}", shown)
+
+
+def _claim(standing: Standing, words: Words) -> Block:
+    if standing.owner:
+        return button("release", words["release"], confirm=_confirm("release", words))
+    return button("claim", words["claim"], style="primary")
+
+
+def _confirm(what: str, words: Words) -> Block:
+    said = {"title": f"{what}_title", "text": f"{what}_text", "confirm": f"{what}_yes", "deny": "cancel"}
+    return {part: plain_text(words[word]) for part, word in said.items()}
 
 
 def _footer(alert: Alert, news: Sequence[Alert], words: Words, visitor_url: VisitorUrl | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -36,8 +36,9 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlertRule:
-    """One rule of the site file, compiled. It fires on an event's name (`on`) or on entering or leaving an
-    audience; `when` must hold too. Two firings for one visitor are at least `cooldown_ms` apart.
+    """One rule of the site file, compiled. It fires on an event's name (`on`), on entering or leaving an audience,
+    or when a condition that did not hold does now (`becomes`, which reads the attributes `reads`); `when` must
+    hold too. Two firings for one visitor are at least `cooldown_ms` apart.
 
     The first of `routes` that holds says where to, else `channel` and `owner` do. `holdout` is the share of
     visitors (0 to 1) whom it withholds. It joins the visitor's episode while the episode's last alert is
@@ -49,6 +50,8 @@ class AlertRule:
     on: str | None = None
     enters: str | None = None
     leaves: str | None = None
+    becomes: Matcher | None = None
+    reads: frozenset[str] = frozenset()
     when: Matcher | None = None
     cooldown_ms: int = 0
     instruction: str = ""
@@ -59,6 +62,24 @@ class AlertRule:
     episode_ms: int = EPISODE_MS
     quiet: tuple[Quiet, ...] = ()
     escalate: Escalation | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """What alerts say of the site they are about. `timezone` is an IANA name; `rule_labels` and `topic_labels`
+    name scoring rules and topics for people, where the site does.
+
+    With the scoring's `half_life_ms`, each part of the score is faded to the moment; without it, what has faded
+    shows as one addend of its own.
+    """
+
+    site: str
+    name: str
+    locale: str
+    timezone: str
+    half_life_ms: int | None = None
+    rule_labels: Mapping[str, str] = field(default_factory=dict)
+    topic_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,12 +16,13 @@ from alerts import scripts
 from alerts.links import VisitorUrl
 from alerts.messages import messages_of
 from alerts.model import Alert, encode_alert
+from alerts.outcomes import Outcomes
+from alerts.posts import Posts
 from alerts.records import Stored, parse, view
-from alerts.sinks.base import Posted, Sent
-from alerts.standing import Post, Standing, encode, parse_standing, post_field
-from core.errors import LeaseLost, NotFound
+from alerts.standing import Standing, parse_standing
+from core.errors import NotFound
 from storage import keys
-from storage.keys import LATER, channel_posts, episode, unfit
+from storage.keys import LATER, episode, unfit
 
 Command: TypeAlias = tuple[str | bytes | int, ...]
 LIFE_S = 90 * 86_400
@@ -31,12 +32,14 @@ KEPT_PER_SITE = 10_000
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
     """One entry of the outbox stream, and what it asks for: `tell` an alert, `redraw` its message (somebody
-    clicked), `remind` people of it (where nobody has claimed it).
+    clicked), `remind` people of it (where nobody has claimed it). `due` is when (epoch ms) one that waited was to
+    come back.
     """
 
     entry: str
     alert_id: str
     kind: str = "tell"
+    due: int = 0
 
 
 def enqueue_commands(alert: Alert) -> list[Command]:
@@ -69,10 +72,13 @@ def enqueue_commands(alert: Alert) -> list[Command]:
 
 
 class Outbox:
-    """Reads the outbox and records what became of each alert. All methods raise redis.RedisError."""
+    """Reads and fills the outbox. What became of alerts is recorded in `outcomes`, the messages people have in
+    `posts`. All methods raise redis.RedisError.
+    """
 
     def __init__(self, redis: Redis, *, visitor_url: VisitorUrl | None = None) -> None:
         self._redis, self._visitor_url = redis, visitor_url
+        self.outcomes, self.posts = Outcomes(redis), Posts(redis)
 
     # -- for people
 
@@ -134,9 +140,7 @@ class Outbox:
         read = []
         for entry, fields in found:
             said = {_text(name): _text(value) for name, value in fields.items()}
-            read.append(
-                Entry(entry=_text(entry), alert_id=said.get("alert", ""), kind=said.get("kind", "tell"))
-            )
+            read.append(_entry(_text(entry), said))
         return read
 
     async def wait(self, after: str, block_ms: int) -> None:
@@ -146,6 +150,12 @@ class Outbox:
     async def wake(self, now: int) -> int:
         """Put what is due at `now` (epoch ms) back into the outbox. Returns how much that was."""
         return int(await self._redis.eval(scripts.WAKE, 2, LATER, keys.OUTBOX, str(now)))
+
+    async def pause(self, alert: Alert, entry: Entry) -> None:
+        """Take a reminder off the stream for as long as somebody has the episode."""
+        after = alert.escalate.after_ms if alert.escalate is not None else 0
+        places = (episode(alert.episode or alert.id), keys.OUTBOX, LATER)
+        await self._redis.eval(scripts.PAUSE, 3, *places, alert.id, entry.entry, str(entry.due), str(after))
 
     async def load(self, alert_ids: Sequence[str]) -> list[Stored | None]:
         """The alerts by id, None for each that is gone."""
@@ -167,104 +177,6 @@ class Outbox:
             found = await pipe.execute()
         return [parse_standing(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
 
-    async def mark_attempt(self, alert_ids: Sequence[str], *, now: int, token: str) -> list[int]:
-        """Record that a send of these alerts starts. Returns each one's number of attempts, 0 if it is gone.
-
-        Raises LeaseLost where `token` is not the lease's: then nothing may be sent.
-        """
-        async with self._redis.pipeline(transaction=True) as pipe:
-            for alert_id in alert_ids:
-                pipe.eval(scripts.ATTEMPT, 2, keys.DISPATCH_LEASE, keys.alert(alert_id), token, str(now))
-            attempts = [int(answer) for answer in await pipe.execute()]
-        if min(attempts) < 0:
-            raise LeaseLost
-        return attempts
-
-    async def mark_told(
-        self,
-        alert_id: str,
-        outcome: str,
-        sent: Sent,
-        *,
-        now: int,
-        entry: str = "",
-        remind_at: int | None = None,
-    ) -> None:
-        """Settle as `sent` or `updated`, and take the entry off the stream. `remind_at`: look again then."""
-        place = ("channel", sent.channel, "ts", sent.ts, "error", "", "reason", "")
-        if remind_at is not None:
-            await self._redis.zadd(LATER, {f"remind:{alert_id}": remind_at})
-        await self._settle(alert_id, outcome, now, entry, *place)
-
-    async def mark_failed(self, alert_id: str, reason: str, *, now: int, entry: str = "") -> None:
-        """Settle as failed: it is not tried again unless a person asks."""
-        await self._settle(alert_id, "failed", now, entry, "error", reason[:300])
-
-    async def mark_suppressed(self, alert_id: str, why: str, *, now: int, entry: str) -> None:
-        """Settle as suppressed: people decided not to be told."""
-        await self._settle(alert_id, "suppressed", now, entry, "reason", why[:300])
-
-    async def mark_held(self, alert_id: str, why: str, *, until: int, entry: str) -> None:
-        """Take the entry off the stream until `until` (epoch ms)."""
-        held = ("state", "held", "reason", why[:300], "held_until", str(until))
-        await self._redis.eval(
-            scripts.HOLD,
-            3,
-            keys.alert(alert_id),
-            keys.OUTBOX,
-            LATER,
-            entry,
-            f"tell:{alert_id}",
-            str(until),
-            *held,
-        )
-
-    async def mark_waiting(self, alert_ids: Sequence[str], why: str, *, until: int) -> None:
-        """Record why these alerts are not sent yet. They stay in the stream."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for alert_id in alert_ids:
-                held = ("state", "held", "reason", why, "held_until", str(until))
-                pipe.eval(scripts.RECORD, 2, keys.alert(alert_id), keys.OUTBOX, "", *held)
-            await pipe.execute()
-
-    async def mark_unsent(self, alert_id: str, reason: str, *, posted: Posted) -> None:
-        """Record that an attempt failed and another will follow."""
-        known = {"no": ("open", "0"), "hardly": ("open", "0", "doubt", "1"), "unknown": ()}[posted]
-        await self._record(alert_id, "", "error", reason[:300], *known)
-
-    async def drop(self, entry: str, settled: Stored | None, alert_id: str) -> None:
-        """Take an entry off the stream whose alert is settled already (a replay) or gone."""
-        if settled is None or not settled.outcome:
-            await self._redis.xdel(keys.OUTBOX, entry)
-        else:
-            await self._record(alert_id, entry, "state", settled.outcome)
-
-    async def keep_post(self, alert: Alert, post: Post | None) -> None:
-        """Remember the episode's message in the alert's channel; None: it is there no more."""
-        value = encode(post) if post else b""
-        name = post_field(alert.channel)
-        await self._redis.eval(scripts.POST, 1, episode(alert.episode or alert.id), name, value)
-
-    async def note_post(self, channel: str, *, now: int, limit: int, window_s: float) -> None:
-        """Remember when a message was posted to a channel, for a process that comes after this one."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.rpush(channel_posts(channel), now)
-            pipe.ltrim(channel_posts(channel), -limit, -1)
-            pipe.pexpire(channel_posts(channel), int(window_s * 1000))
-            await pipe.execute()
-
-    async def posts(self, channel: str) -> list[int]:
-        """When (epoch ms) the last messages to a channel were posted."""
-        found: Any = await self._redis.lrange(channel_posts(channel), 0, -1)
-        return [int(at) for at in found]
-
-    async def _settle(self, alert_id: str, outcome: str, now: int, entry: str, *fields: str) -> None:
-        settled = ("state", outcome, "outcome", outcome, "settled_at", str(now), "open", "0")
-        await self._record(alert_id, entry, *settled, *fields)
-
-    async def _record(self, alert_id: str, entry: str, *fields: str) -> None:
-        await self._redis.eval(scripts.RECORD, 2, keys.alert(alert_id), keys.OUTBOX, entry, *fields)
-
     async def _views(self, stored: Sequence[Stored], messages: bool) -> list[dict[str, Any]]:
         views = [view(one) for one in stored]
         url = self._visitor_url
@@ -275,6 +187,15 @@ class Outbox:
                 before = _before(one.alert, standing, known)
                 shown |= messages_of(one.alert, before=before, standing=standing, visitor_url=url)
         return views
+
+
+def _entry(name: str, said: Mapping[str, str]) -> Entry:
+    return Entry(
+        entry=name,
+        alert_id=said.get("alert", ""),
+        kind=said.get("kind", "tell"),
+        due=int(float(said.get("due", "0"))),
+    )
 
 
 def _before(alert: Alert, standing: Standing, known: Mapping[str, Alert]) -> list[Alert]:

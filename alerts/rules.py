@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from types import MappingProxyType
 from typing import Any
 
 from msgspec.structs import replace
@@ -12,13 +12,29 @@ from msgspec.structs import replace
 from alerts import facts
 from alerts.episodes import continued, joined
 from alerts.facts import FADED, score_parts
-from alerts.model import Alert, AlertRule, Part, Route
-from alerts.words import duration, happened, moved, on_page
+from alerts.model import Alert, AlertRule, Place, Route
+from alerts.words import became, duration, happened, moved, on_page
 from core.bucketing import bucket
 from core.events import DAY_MS, Event
 from core.profiles import Profile
 
 __all__ = ["FADED", "alert_id", "fire", "score_parts"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """A visitor around one event: see `fire`."""
+
+    before: Profile | None
+    after: Profile
+    event: Event
+    attributes: Mapping[str, Any]
+    earlier: Callable[[], Mapping[str, Any]]
+
+    @property
+    def was(self) -> tuple[str, ...]:
+        """The audiences without the event."""
+        return tuple(self.before.audiences) if self.before else ()
 
 
 def fire(
@@ -28,39 +44,25 @@ def fire(
     after: Profile,
     event: Event,
     attributes: Mapping[str, Any],
-    site: str,
-    site_name: str,
-    locale: str,
-    timezone: str,
-    half_life_ms: int | None = None,
+    earlier: Callable[[], Mapping[str, Any]],
+    place: Place,
     scored_at: int | None = None,
-    rule_labels: Mapping[str, str] = MappingProxyType({}),
-    topic_labels: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[list[Alert], dict[str, int]]:
     """The alerts `event` fires and the new `Profile.alerted`. The new `Profile.episode` is
     `alerts.episodes.continued(after.episode, alerts)`.
 
     `alerted` holds rule id -> epoch ms of its last firing, and `<rule id>~` -> that of the last firing whose
     cooldown has withheld another: one withheld firing of each cooldown is reported, not every one.
-    `before` is the visitor's profile without `event` (None: a new visitor), `after` the one with it.
-    `timezone` is an IANA name. With the scoring's `half_life_ms`, each part of the score is faded to
-    `scored_at` (epoch ms; None: `event.at`); without it, what has faded shows as one addend of its own.
-    `rule_labels` and `topic_labels` name scoring rules and topics for people, where the site does.
+    `before` is the visitor's profile without `event` (None: a new visitor), `after` the one with it; `attributes`
+    are those after it, `earlier()` those without it, at the same moment. The score is as of `scored_at` (epoch ms;
+    None: `event.at`).
     """
-    alerted, firings = _firings(rules, before, after, event, attributes)
+    changed = Change(before=before, after=after, event=event, attributes=attributes, earlier=earlier)
+    alerted, firings = _firings(rules, changed)
     if not firings:
         return [], alerted
-    at = event.at if scored_at is None else scored_at
-    parts = facts.labelled(score_parts(after, at=at, half_life_ms=half_life_ms), rule_labels)
-    about = replace(
-        _about(after, event, attributes, parts),
-        site=site,
-        site_name=site_name,
-        locale=locale,
-        timezone=timezone,
-        topics=facts.interests(after, topic_labels),
-    )
-    alerts = [_alert(about, rule, withheld, after, event, attributes) for rule, withheld in firings]
+    about = _about(changed, place, event.at if scored_at is None else scored_at)
+    alerts = [_alert(about, rule, withheld, changed) for rule, withheld in firings]
     return _in_episodes(alerts, [rule for rule, _ in firings], after), alerted
 
 
@@ -75,16 +77,13 @@ def withheld_from(rule: AlertRule, visitor: str) -> bool:
 
 
 def _firings(
-    rules: Sequence[AlertRule],
-    before: Profile | None,
-    after: Profile,
-    event: Event,
-    attributes: Mapping[str, Any],
+    rules: Sequence[AlertRule], changed: Change
 ) -> tuple[dict[str, int], list[tuple[AlertRule, str]]]:
     """The new `alerted`, and the rules that fire, each with why nobody is told."""
+    after, event = changed.after, changed.event
     alerted, firings = dict(after.alerted), []
     for rule in rules:
-        if not _fires(rule, before, after, event, attributes):
+        if not _fires(rule, changed):
             continue
         asked = bool(facts.enquiry(event))
         if _cooling(rule, alerted, event) and not asked:
@@ -97,19 +96,17 @@ def _firings(
     return alerted, firings
 
 
-def _fires(
-    rule: AlertRule, before: Profile | None, after: Profile, event: Event, attributes: Mapping[str, Any]
-) -> bool:
-    was = frozenset(before.audiences) if before else frozenset()
-    now = frozenset(after.audiences)
+def _fires(rule: AlertRule, changed: Change) -> bool:
     causes = []
     if rule.on is not None:
-        causes.append(event.name == rule.on)
+        causes.append(changed.event.name == rule.on)
     if rule.enters is not None:
-        causes.append(rule.enters in now - was)
+        causes.append(rule.enters in changed.after.audiences and rule.enters not in changed.was)
     if rule.leaves is not None:
-        causes.append(rule.leaves in was - now)
-    return bool(causes) and all(causes) and (rule.when is None or rule.when(attributes))
+        causes.append(rule.leaves in changed.was and rule.leaves not in changed.after.audiences)
+    if rule.becomes is not None:
+        causes.append(rule.becomes(changed.attributes) and not rule.becomes(changed.earlier()))
+    return bool(causes) and all(causes) and (rule.when is None or rule.when(changed.attributes))
 
 
 def _cooling(rule: AlertRule, alerted: Mapping[str, int], event: Event) -> bool:
@@ -124,12 +121,14 @@ def _cooling(rule: AlertRule, alerted: Mapping[str, int], event: Event) -> bool:
     return 0 < last - event.received_at < DAY_MS
 
 
-def _about(after: Profile, event: Event, attributes: Mapping[str, Any], parts: tuple[Part, ...]) -> Alert:
-    """What every alert about `event` says, whatever its rule."""
+def _about(changed: Change, place: Place, at: int) -> Alert:
+    """What every alert about the event says, whatever its rule; the score's parts as of `at` (epoch ms)."""
+    after, event = changed.after, changed.event
+    parts = facts.score_parts(after, at=at, half_life_ms=place.half_life_ms)
     return Alert(
         id="",
-        site=event.site,
-        site_name="",
+        site=place.site,
+        site_name=place.name,
         rule="",
         visitor=after.id,
         channel="",
@@ -138,34 +137,35 @@ def _about(after: Profile, event: Event, attributes: Mapping[str, Any], parts: t
         cause=event.name,
         props=dict(event.props),
         traits=dict(after.traits),
-        company=facts.company(after, attributes),
+        company=facts.company(after, changed.attributes),
         score=after.score,
         intent=after.intent,
-        parts=parts,
+        parts=facts.labelled(parts, place.rule_labels),
         pages=facts.seen_pages(after.pages),
+        topics=facts.interests(after, place.topic_labels),
         session_count=after.session_count,
         page_count=after.page_count,
         engaged_ms=after.engaged_ms,
         source=facts.source(after.session),
         visits=facts.past_visits(after),
+        locale=place.locale,
+        timezone=place.timezone,
         enquiry=facts.enquiry(event),
     )
 
 
-def _alert(
-    about: Alert, rule: AlertRule, withheld: str, after: Profile, event: Event, attributes: Mapping[str, Any]
-) -> Alert:
+def _alert(about: Alert, rule: AlertRule, withheld: str, changed: Change) -> Alert:
     """The facts `about` the visitor as an alert of `rule`."""
-    route = _route(rule, attributes)
+    route = _route(rule, changed.attributes)
     return replace(
         about,
-        id=alert_id(about.site, rule.id, event.id),
+        id=alert_id(about.site, rule.id, about.event),
         rule=rule.id,
         channel=route.channel,
         owner=route.owner,
         audience=rule.enters or rule.leaves or "",
         instruction=rule.instruction,
-        why=_why(rule, after, event, about.locale),
+        why=_why(rule, changed, about.locale),
         urgent=rule.urgent or bool(about.enquiry),
         withheld=withheld,
         quiet=rule.quiet,
@@ -191,9 +191,15 @@ def _in_episodes(alerts: list[Alert], rules: Sequence[AlertRule], after: Profile
     return placed
 
 
-def _why(rule: AlertRule, after: Profile, event: Event, locale: str) -> str:
+def _why(rule: AlertRule, changed: Change, locale: str) -> str:
     if rule.enters or rule.leaves:
         return moved(rule.enters or rule.leaves or "", locale, entered=rule.enters is not None)
+    if rule.becomes is not None:
+        return became(rule.id, rule.reads, changed.attributes, locale)
+    return _did(changed.event, changed.after, locale)
+
+
+def _did(event: Event, after: Profile, locale: str) -> str:
     if event.type == "page":
         return on_page(event.title, after.page.path if after.page else event.url, locale)
     if event.type == "engage" and after.page is not None:

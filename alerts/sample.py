@@ -6,7 +6,7 @@ from typing import Any
 
 from alerts.model import Alert, AlertRule, Part, PastVisit, SeenPage
 from alerts.rules import alert_id
-from alerts.words import happened, is_japanese, moved
+from alerts.words import became, happened, is_japanese, moved
 
 _DAY_MS = 86_400_000
 _MINUTE_MS = 60_000
@@ -22,6 +22,7 @@ _JA: dict[str, Any] = {
     "titles": ("料金", "導入事例"),
     "topics": {"料金": 3, "導入事例": 1},
 }
+_NUMBERS = {"score": 55, "account": {"people": 3}}
 
 
 def sample(rule: AlertRule, *, site: str, site_name: str, locale: str, timezone: str, now: int) -> Alert:
@@ -29,6 +30,8 @@ def sample(rule: AlertRule, *, site: str, site_name: str, locale: str, timezone:
     said = _JA if is_japanese(locale) else _EN
     audience = rule.enters or rule.leaves or ""
     why = moved(audience, locale, entered=rule.enters is not None) if audience else ""
+    if rule.becomes is not None:
+        why = became(rule.id, rule.reads, _NUMBERS, locale)
     return Alert(
         id=alert_id(site, rule.id, f"test:{now}"),
         site=site,

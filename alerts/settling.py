@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -14,52 +14,12 @@ from redis.exceptions import RedisError
 from alerts.model import Alert
 from alerts.outbox import Outbox
 from alerts.pacing import Pacing
-from alerts.records import Stored
-from alerts.sinks.base import Gone, Posted, Refused, RetryLater, Sent
-from alerts.standing import MAX_POSTED, Post, Standing
+from alerts.sinks.base import Gone, Posted, Refused, RetryLater, Sent, Sink
+from alerts.standing import MAX_POSTED, Gathered, Post
 from alerts.triage import judge
+from alerts.turns import Case, Pending
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pending:
-    """One entry of the outbox stream. `at` is when the alert fired, `queued_at` when it was put there.
-
-    `episode` is what is told together; `posted` says that the episode has a message in the channel already.
-    """
-
-    entry: str
-    alert_id: str
-    at: int
-    queued_at: int
-    episode: str = ""
-    urgent: bool = False
-    posted: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Case:
-    """An entry with all that is known of its alert."""
-
-    pending: Pending
-    stored: Stored
-    standing: Standing
-
-    @property
-    def alert(self) -> Alert:
-        """The alert itself."""
-        return self.stored.alert
-
-    @property
-    def post(self) -> Post | None:
-        """The episode's message in the alert's channel."""
-        return self.standing.posts.get(self.alert.channel)
-
-
-def entries(cases: Iterable[Case]) -> frozenset[str]:
-    """The stream entries of `cases`."""
-    return frozenset(case.pending.entry for case in cases)
 
 
 class Settling:
@@ -77,6 +37,7 @@ class Settling:
         count: Callable[[str], None],
     ) -> None:
         self._outbox, self._pacing, self._clock = outbox, pacing, clock
+        self._outcomes, self._posts = outbox.outcomes, outbox.posts
         self._token, self._count = token, count
 
     async def to_tell(self, batch: Sequence[Pending]) -> list[Case]:
@@ -86,7 +47,7 @@ class Settling:
         cases = []
         for pending, one in zip(batch, stored, strict=True):
             if one is None:
-                await self._outbox.drop(pending.entry, None, pending.alert_id)
+                await self._outcomes.drop(pending.entry, None, pending.alert_id)
                 continue
             case = Case(pending=pending, stored=one, standing=next(standings))
             if await self._is_told(case):
@@ -97,16 +58,14 @@ class Settling:
         now, pending = self._clock(), case.pending
         verdict = judge(case.stored, case.standing, now)
         if verdict.fate == "drop":
-            await self._outbox.drop(pending.entry, case.stored, pending.alert_id)
+            await self._outcomes.drop(pending.entry, case.stored, pending.alert_id)
         elif verdict.fate == "fail":
             await self.failed(case, verdict.why)
         elif verdict.fate == "suppress":
-            await self._outbox.mark_suppressed(pending.alert_id, verdict.why, now=now, entry=pending.entry)
+            await self._outcomes.suppressed(pending.alert_id, verdict.why, now=now, entry=pending.entry)
             self._count("suppressed")
         elif verdict.fate == "hold":
-            await self._outbox.mark_held(
-                pending.alert_id, verdict.why, until=verdict.until, entry=pending.entry
-            )
+            await self._outcomes.held(pending.alert_id, verdict.why, until=verdict.until, entry=pending.entry)
             self._count("held")
         return verdict.fate == "tell"
 
@@ -118,7 +77,7 @@ class Settling:
         if not cases:
             return [], 0
         ids = [case.alert.id for case in cases]
-        attempts = await self._outbox.mark_attempt(ids, now=self._clock(), token=self._token())
+        attempts = await self._outcomes.attempt(ids, now=self._clock(), token=self._token())
         live = [case for case, number in zip(cases, attempts, strict=True) if number]
         return live, max(attempts)
 
@@ -128,14 +87,14 @@ class Settling:
             if self._clock() - case.pending.queued_at > self._pacing.give_up_ms:
                 await self.failed(case, f"gave up: {reason}")
                 continue
-            await self.insist(partial(self._outbox.mark_unsent, case.alert.id, reason, posted=posted))
+            await self.insist(partial(self._outcomes.unsent, case.alert.id, reason, posted=posted))
             self._count("retried")
 
     async def failed(self, case: Case, reason: str) -> None:
         """Record that `case` will not be sent."""
         now, pending = self._clock(), case.pending
         await self.insist(
-            lambda: self._outbox.mark_failed(pending.alert_id, reason, now=now, entry=pending.entry)
+            lambda: self._outcomes.failed(pending.alert_id, reason, now=now, entry=pending.entry)
         )
         self._count("failed")
         log.warning("alert failed", alert=pending.alert_id, reason=reason)
@@ -149,21 +108,25 @@ class Settling:
         for case in cases:
             await self._told(case, sent, outcome, living=living)
 
+    async def gathered(self, lines: Iterable[Alert], digest: Gathered) -> None:
+        """Record that each of `lines` has a line in `digest`, for clicks to find it."""
+        await self.insist(lambda: self._posts.keep_digest(lines, digest))
+
     async def _keep(self, cases: Sequence[Case], sent: Sent) -> None:
         head = cases[-1]
         known = head.post.alerts if head.post is not None else ()
         ids = (*known, *(case.alert.id for case in cases))
         ids = ids if len(ids) <= MAX_POSTED else (ids[0], *ids[-MAX_POSTED + 1 :])
         post = Post(channel=sent.channel, ts=sent.ts, alerts=ids)
-        await self.insist(lambda: self._outbox.keep_post(head.alert, post))
+        await self.insist(lambda: self._posts.keep(head.alert, post))
 
     async def _told(self, case: Case, sent: Sent, outcome: str, *, living: bool) -> None:
         now, wait, pending = self._clock(), case.alert.escalate, case.pending
         remind_at = None
-        if wait is not None and living and outcome == "sent" and not case.standing.owner:
+        if wait is not None and living and outcome == "sent":
             remind_at = now + wait.after_ms
         await self.insist(
-            lambda: self._outbox.mark_told(
+            lambda: self._outcomes.told(
                 pending.alert_id, outcome, sent, now=now, entry=pending.entry, remind_at=remind_at
             )
         )
@@ -171,7 +134,7 @@ class Settling:
 
     async def forget_post(self, case: Case) -> Case:
         """The episode's message is not there any more: the case without it."""
-        await self.insist(lambda: self._outbox.keep_post(case.alert, None))
+        await self.insist(lambda: self._posts.keep(case.alert, None))
         posts = {name: post for name, post in case.standing.posts.items() if name != case.alert.channel}
         return replace(case, standing=structs.replace(case.standing, posts=posts))
 
@@ -184,6 +147,14 @@ class Settling:
             except (RedisError, OSError):
                 failures += 1
                 await asyncio.sleep(self._pacing.delay_s(failures, 0.0))
+
+
+async def attempted(settling: Settling, sink: Sink, cases: Sequence[Case]) -> tuple[list[Case], int]:
+    """As `Settling.attempt`; first asks for a sign of life where a copy may have arrived. Raises RetryLater."""
+    if any(case.stored.unanswered for case in cases):
+        # The one marked copy allowed must not be spent on a server that is still down.
+        await sink.probe()
+    return await settling.attempt(cases)
 
 
 async def refusals_failed(

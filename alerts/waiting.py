@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from alerts.settling import Pending
+from alerts.turns import Pending
 
 #: So many alerts of one episode are told in one message; so many are looked at for a digest.
 MAX_GROUP = 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 _SPLIT = re.compile(r"[\s_\-./:]+|(?<=[a-z0-9])(?=[A-Z])")
@@ -143,6 +143,22 @@ def moved(audience: str, locale: str, *, entered: bool) -> str:
         name = _JA_AUDIENCES.get(words, f"「{audience}」")
         return f"{name}オーディエンス{'に入りました' if entered else 'から外れました'}"
     return f"{'Entered' if entered else 'Left'} the “{words}” audience"
+
+
+def became(rule: str, reads: Collection[str], attributes: Mapping[str, Any], locale: str) -> str:
+    """That a rule's condition holds now: by what it `reads`, where that has words of its own, else by its name."""
+    account = attributes.get("account") or {}
+    japanese = is_japanese(locale)
+    if reads == {"score"}:
+        score = f"{attributes.get('score', 0):g}"
+        return f"スコアが{score}になりました" if japanese else f"The score came to {score}"
+    if "account.people" in reads and isinstance(account.get("people"), int):
+        people, company = account["people"], account.get("name") or account.get("domain") or ""
+        if japanese:
+            return f"この7日間に{company or '同じ会社'}の{people}人が訪れました"
+        return f"{people} people of {company or 'one company'} came within 7 days"
+    words = humanise(rule)
+    return f"「{words}」に当てはまりました" if japanese else f"Became “{words}”"
 
 
 def on_page(title: str, path: str, locale: str, *, engaged: str = "") -> str:

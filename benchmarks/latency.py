@@ -95,7 +95,7 @@ async def _drive(stack: Stack, slack: SlackServer, bare_url: str) -> list[Trip]:
         for number in range(count):
             await asyncio.sleep(max(0.0, started + number / RATE - time.monotonic()))
             tasks.append(group.create_task(_beacon(stack, slack, bare_url, number)))
-    await slack.until(lambda: len(_arrivals(slack)) == count, timeout=60)
+    await slack.until(lambda: len(_arrivals(slack)) == count, timeout=180)
     arrived = _arrivals(slack)
     sent = [task.result() for task in tasks]
     return [Trip((arrived[visitor] - at) * 1_000, bare) for visitor, at, bare in sent]
@@ -106,11 +106,20 @@ async def _busy(stack: Stack, started: float) -> None:
     async with asyncio.TaskGroup() as group:
         for number in range(OTHERS * SECONDS):
             await asyncio.sleep(max(0.0, started + number / OTHERS - time.monotonic()))
-            views = [
-                {"id": uuid.uuid4().hex, "type": "page", "url": f"http://shop.example/p{view}"}
-                for view in range(IN_EACH)
-            ]
-            group.create_task(stack.beacon(*views))
+            group.create_task(stack.beacon(*_views(time.time_ns() // 1_000_000)))
+
+
+def _views(now: int) -> list[dict[str, str | int]]:
+    """What a browser has gathered: a page view a second, each with its time (epoch ms), the last one now."""
+    return [
+        {
+            "id": uuid.uuid4().hex,
+            "type": "page",
+            "url": f"http://shop.example/p{view}",
+            "at": now - (IN_EACH - 1 - view) * 1_000,
+        }
+        for view in range(IN_EACH)
+    ]
 
 
 async def _beacon(stack: Stack, slack: SlackServer, bare_url: str, number: int) -> tuple[str, float, float]:

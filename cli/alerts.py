@@ -52,6 +52,16 @@ def list_alerts(site: str) -> None:
     click.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
+@alerts.command("release")
+@click.argument("site")
+@click.argument("alert")
+def release(site: str, alert: str) -> None:
+    """Take ALERT (its id in the list) from whoever has claimed it, so that anybody can."""
+    path = f"/sites/{quote(site, safe='')}/alerts/{quote(alert, safe='')}/release"
+    found = http.admin(from_env(os.environ), path, method="POST")
+    click.echo(f"released {alert}" if found["released"] else f"nobody has claimed {alert}")
+
+
 @alerts.command("test")
 @click.argument("rule")
 @click.option("--site", help="The rule's site, where several have a rule of that name.")

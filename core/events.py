@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from core.text import BadText, clean, clean_data
 
@@ -136,6 +137,19 @@ def parse_event(raw: RawEvent, envelope: Envelope) -> Event | Rejection:
         return _event(raw, name, at, client_at, envelope)
     except BadText as bad:
         return Rejection(code="bad_value", field=bad.field, message=str(bad))
+
+
+def in_order(events: list[Event]) -> list[Event]:
+    """The events of one call, those without a time of their own a millisecond apart: they happened in the order
+    they are listed in. Else they would share a moment, in which ids decide, and half of them would come late.
+    """
+    if len(events) == 1 or all(event.client_at is not None for event in events):
+        return events
+    last = len(events) - 1
+    return [
+        event if event.client_at is not None else replace(event, at=event.at - (last - index))
+        for index, event in enumerate(events)
+    ]
 
 
 def _event(raw: RawEvent, name: str, at: int, client_at: int | None, envelope: Envelope) -> Event:

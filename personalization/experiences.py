@@ -75,8 +75,10 @@ def assign(
         return None
     for choice in experience.choices:
         if choice.audience is None or choice.audience in audiences:
-            kept = None if preview is not None else _kept(experience, choice, met)
-            return kept or _within(experience, choice, visitor, preview)
+            if preview is not None:
+                return _shown(experience, choice, visitor, preview)
+            kept = _kept(experience, choice, met)
+            return kept or _new(experience, choice, visitor, met)
     return None
 
 
@@ -110,32 +112,26 @@ def why_not(experience: Experience, *, visitor: str, now: int | None) -> str:
 def _kept(experience: Experience, choice: Choice, met: Met) -> Assignment | None:
     """What was met before, where it still exists."""
     name = met.get((experience.id, choice.audience or ""))
-    if name == "" and (experience.holdout or experience.site_holdout):
-        withheld: Withheld = "experience" if experience.holdout else "site"
-        share = experience.holdout or experience.site_holdout
-        return Assignment(experience=experience, choice=choice, variant=None, share=share, withheld=withheld)
-    total = sum(variant.weight for variant in choice.variants)
-    for variant in choice.variants:
-        if variant.id == name:
-            return Assignment(
-                experience=experience, choice=choice, variant=variant, share=variant.weight / total
-            )
-    return None
+    if name == "":
+        still = _still_withheld(experience)
+        return _baseline(experience, choice, still) if still else None
+    return _variant(experience, choice, name)
 
 
-def _within(
-    experience: Experience, choice: Choice, visitor: str, preview: Mapping[str, str] | None
-) -> Assignment:
+def _new(experience: Experience, choice: Choice, visitor: str, met: Met) -> Assignment:
+    """What this choice gives: withheld or not as with the experience's other choices, the variant by the hash."""
+    before = {name == "" for (one, _), name in met.items() if one == experience.id}
+    withheld = _withheld(experience, visitor)
+    if before:
+        withheld = _still_withheld(experience) if before == {True} else ""
+    return _baseline(experience, choice, withheld) if withheld else _shown(experience, choice, visitor, {})
+
+
+def _shown(experience: Experience, choice: Choice, visitor: str, pinned: Mapping[str, str]) -> Assignment:
+    found = _variant(experience, choice, pinned.get(experience.id))
+    if found:
+        return found
     total = sum(variant.weight for variant in choice.variants)
-    if preview is None and (withheld := _withheld(experience, visitor)):
-        share = experience.site_holdout if withheld == "site" else experience.holdout
-        return Assignment(experience=experience, choice=choice, variant=None, share=share, withheld=withheld)
-    pinned = preview.get(experience.id) if preview else None
-    for variant in choice.variants if pinned else ():
-        if variant.id == pinned:
-            return Assignment(
-                experience=experience, choice=choice, variant=variant, share=variant.weight / total
-            )
     if len(choice.variants) == 1:
         return Assignment(experience=experience, choice=choice, variant=choice.variants[0], share=1.0)
     shares = [variant.weight / total for variant in choice.variants]
@@ -144,6 +140,27 @@ def _within(
     return Assignment(
         experience=experience, choice=choice, variant=choice.variants[index], share=shares[index]
     )
+
+
+def _variant(experience: Experience, choice: Choice, name: str | None) -> Assignment | None:
+    total = sum(variant.weight for variant in choice.variants)
+    for variant in choice.variants:
+        if variant.id == name:
+            share = variant.weight / total
+            return Assignment(experience=experience, choice=choice, variant=variant, share=share)
+    return None
+
+
+def _baseline(experience: Experience, choice: Choice, withheld: Withheld) -> Assignment:
+    share = experience.site_holdout if withheld == "site" else experience.holdout
+    return Assignment(experience=experience, choice=choice, variant=None, share=share, withheld=withheld)
+
+
+def _still_withheld(experience: Experience) -> Withheld:
+    """How who was withheld stays so: for as long as there is a holdout."""
+    if experience.holdout:
+        return "experience"
+    return "site" if experience.site_holdout else ""
 
 
 def _withheld(experience: Experience, visitor: str) -> Withheld:

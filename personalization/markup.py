@@ -15,7 +15,8 @@ from jinja2 import nodes
 
 from personalization.template_rules import TemplateError
 
-_MARK = re.compile("\ue000(\\d+)\ue001")
+#: A printed value in a flattened template.
+MARK = re.compile("\ue000(\\d+)\ue001")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _SAFE_START = re.compile(r"(https?:|mailto:|tel:|/|\?|#|\.|[^:\ue000]*[/?#])", re.IGNORECASE)
 _LINKS = frozenset(
@@ -26,8 +27,7 @@ _CODE = frozenset({"style", "srcdoc"})
 
 def check_places(tree: nodes.Template) -> None:
     """Raise TemplateError when a value is printed where escaping does not protect the page."""
-    printed: list[nodes.Expr] = []
-    text = "".join(_flatten(tree.body, printed))
+    text, printed = flattened(tree)
     if len(re.findall("<[a-zA-Z/!]", text)) > text.count(">"):
         raise TemplateError("opens a tag that is never closed with >")
     reader = _Places(printed)
@@ -38,19 +38,42 @@ def check_places(tree: nodes.Template) -> None:
     reader.close()
 
 
-def _flatten(body: list[nodes.Node], printed: list[nodes.Expr]) -> Iterator[str]:
+def flattened(tree: nodes.Template) -> tuple[str, list[nodes.Expr]]:
+    """The text with every branch in order, each printed value a mark (`MARK`) with its number in the list. What
+    stands in a line of the template stands in that line of the text.
+    """
+    printed: list[nodes.Expr] = []
+    lines = _Lines()
+    return "".join(lines.aligned(piece) for piece in _pieces(tree.body, printed)), printed
+
+
+def _pieces(body: list[nodes.Node], printed: list[nodes.Expr]) -> Iterator[nodes.TemplateData | str]:
     for node in body:
         if isinstance(node, nodes.Output):
             for child in node.nodes:
                 if isinstance(child, nodes.TemplateData):
-                    yield child.data.replace("\ue000", " ")
+                    yield child
                 else:
                     printed.append(child)
                     yield f"\ue000{len(printed) - 1}\ue001"
         elif isinstance(node, nodes.If):
-            yield from _flatten([*node.body, *node.elif_, *node.else_], printed)
+            yield from _pieces([*node.body, *node.elif_, *node.else_], printed)
         elif isinstance(node, nodes.For):
-            yield from _flatten([*node.body, *node.else_], printed)
+            yield from _pieces([*node.body, *node.else_], printed)
+
+
+class _Lines:
+    """Makes up for the lines inside `{{ }}` and `{% %}`. Mutable: it counts them."""
+
+    def __init__(self) -> None:
+        self._line = 1
+
+    def aligned(self, piece: nodes.TemplateData | str) -> str:
+        if isinstance(piece, str):
+            return piece
+        text = "\n" * (piece.lineno - self._line) + piece.data.replace("\ue000", " ")
+        self._line += text.count("\n")
+        return text
 
 
 class _Places(HTMLParser):
@@ -64,12 +87,12 @@ class _Places(HTMLParser):
         raise TemplateError(f"prints a value {place}", line=self._printed[int(number)].lineno)
 
     def handle_data(self, data: str) -> None:
-        found = _MARK.search(data)
+        found = MARK.search(data)
         if found and self.cdata_elem:
             self.refuse(found[1], f"inside <{self.cdata_elem}>")
 
     def handle_comment(self, data: str) -> None:
-        found = _MARK.search(data)
+        found = MARK.search(data)
         if found:
             self.refuse(found[1], "inside a comment")
 
@@ -81,14 +104,14 @@ class _Places(HTMLParser):
         self._whole(_QUOTED.sub("", self.get_starttag_text() or ""), "outside the quotes of an attribute")
 
     def _whole(self, text: str, place: str) -> None:
-        found = _MARK.search(text)
+        found = MARK.search(text)
         if found:
             self.refuse(found[1], place)
 
     def _attribute(self, name: str, value: str) -> None:
         if name.startswith("on") or name in _CODE:
             self._whole(value, f"inside the `{name}` attribute")
-        found = _MARK.search(value) if name in _LINKS else None
+        found = MARK.search(value) if name in _LINKS else None
         if found and not _SAFE_START.match(value.strip()) and not self._is_url(found[1]):
             self.refuse(found[1], f"at the start of `{name}`; write it as `… | url`")
 

@@ -12,13 +12,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from jinja2.exceptions import TemplateSyntaxError
-
-from personalization.filters import FILTERS, RenderError
-from personalization.template_rules import TemplateError, check_tree
-from personalization.templates import _ENVIRONMENT, _TESTS, MAX_SOURCE, Render, _bound_loops, _render
-
-Source = str | Mapping[str, str]
+from personalization.filters import RenderError
+from personalization.sandbox import Render, Source, compile_each, compile_source
+from personalization.template_rules import TemplateError
 
 MAX_ATTRIBUTES = 20
 MAX_URL = 2_048
@@ -30,24 +26,10 @@ _ADDRESSES = frozenset({"href", "src"})
 _SAFE = re.compile(r"(https?://|mailto:|tel:|[^:]*(?:$|[/?#]))", re.IGNORECASE)
 _CONTROLS = re.compile(r"[\x00-\x20\x7f\\]")
 
-# Holds no state of a template or a visitor.
-_PLAIN = _ENVIRONMENT.overlay(autoescape=False)
-
 
 def compile_text(source: Source, *, default_locale: str) -> Render:
     """Make `render(context) -> text`. Locales and errors are as `compile_template`'s."""
-    if isinstance(source, str):
-        return _compile(source)
-    renders = {locale: _compile(one) for locale, one in source.items()}
-    if not renders:
-        raise TemplateError("is empty: give a text for at least one locale")
-    fallback = renders.get(default_locale) or next(iter(renders.values()))
-
-    def render(context: Mapping[str, Any]) -> str:
-        locale = str(context.get("locale", ""))
-        return (renders.get(locale) or renders.get(locale.split("-")[0]) or fallback)(context)
-
-    return render
+    return compile_each(source, _compile, default_locale=default_locale)
 
 
 def compile_attributes(
@@ -116,16 +98,4 @@ def redirect_problem(address: str, origins: Collection[str]) -> str:
 
 
 def _compile(source: str) -> Render:
-    if len(source.encode(errors="replace")) > MAX_SOURCE:
-        raise TemplateError(f"is larger than {MAX_SOURCE // 1024} KB")
-    try:
-        tree = _PLAIN.parse(source)
-        check_tree(tree, filters=frozenset(FILTERS), tests=_TESTS)
-        _bound_loops(tree)
-        code = _PLAIN.compile(tree)
-        template = _PLAIN.template_class.from_code(_PLAIN, code, {})
-    except TemplateSyntaxError as error:
-        raise TemplateError(error.message or "cannot be read", line=error.lineno) from error
-    except (RecursionError, MemoryError, SyntaxError, ValueError, AssertionError) as error:
-        raise TemplateError("cannot be read: it is too deeply nested or broken") from error
-    return lambda context: _render(template.root_render_func, template.new_context, context)
+    return compile_source(source, escape=False)

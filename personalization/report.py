@@ -12,7 +12,7 @@ from personalization.allocation import HOLDOUT, allocation, holdout_share, share
 from personalization.anytime import ratio_interval
 from personalization.counters import Cell, Counts, Measure
 from personalization.goals import Goal
-from personalization.model import Choice, Experience
+from personalization.model import Experience
 from personalization.sample_ratio import SampleRatio, sample_ratio
 from personalization.uplift import LEVEL, Arm, Comparison, Interval, compare, rate, rate_interval
 
@@ -98,7 +98,10 @@ def report(counts: Counts, *, site: str, experiences: Iterable[Experience], goal
     for experience in experiences:
         if len(experience.choices) > 1 and holdout_share(experience) > 0:
             found.append(_whole(counts, experience, goals))
-        found += [_choice(counts, experience, choice, goals) for choice in experience.choices]
+        found += [
+            measurement(counts, experience.id, choice.audience or "", shares(experience, choice), goals)
+            for choice in experience.choices
+        ]
     return Report(site=site, measurements=tuple(found))
 
 
@@ -114,18 +117,20 @@ def verdict(safe: Interval) -> Verdict:
     return "not_enough_data"
 
 
-def _choice(counts: Counts, experience: Experience, choice: Choice, goals: Sequence[Goal]) -> Measurement:
-    arms, audience = shares(experience, choice), choice.audience or ""
+def measurement(
+    counts: Counts, experience: str, audience: str, arms: Mapping[str, float], goals: Sequence[Goal]
+) -> Measurement:
+    """One randomized comparison, from the totals so far. `arms` are the shares of visitors they should get."""
     name = allocation(arms)
 
     def count(arm: str, measure: Measure, goal: str = "") -> int:
-        return _count(counts, (experience.id, audience, name), arm, measure, goal)
+        return _count(counts, (experience, audience, name), arm, measure, goal)
 
     visitors = {arm: count(arm, "exposed") for arm in arms}
     reached = {goal.id: {arm: count(arm, "converted", goal.id) for arm in arms} for goal in goals}
-    everyone = [cell for cell in counts if (cell.experience, cell.audience) == (experience.id, audience)]
+    everyone = [cell for cell in counts if (cell.experience, cell.audience) == (experience, audience)]
     return _measure(
-        experience.id, audience, name, arms, visitors, reached, goals,
+        experience, audience, name, arms, visitors, reached, goals,
         drifted=sum(counts[cell] for cell in everyone if (cell.measure, cell.allocation) == ("drifted", name)),
         earlier=sum(counts[cell] for cell in everyone if cell.measure == "exposed" and cell.allocation != name),
     )  # fmt: skip

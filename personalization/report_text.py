@@ -36,6 +36,17 @@ _EN: Words = {
     "no_goals": "The site has no goals to measure by.",
     "none": "No experiences.",
 }
+#: What reads otherwise in a report on alerts.
+_ALERTS_EN: Words = {
+    "": "held out",
+    "told": "told",
+    "everyone": "visitors it fired for",
+    "drifted": "! {:,} visitors were held out once and told of once. They are left out.",
+    "earlier": "{:,} visitors it fired for under another holdout are not in here.",
+    "no_baseline": "Nothing to compare with: this rule tells of nobody.",
+    "none": "No alert rule has a holdout: with `holdout: 0.1` a rule keeps a tenth to itself, and what its alerts "
+    "are worth shows here.",
+}
 _JA: Words = {
     "head": "案|訪問者|達成|達成率（95 %）|効果|いつ見ても確かな範囲|上回る確率|判定",
     "": "ホールドアウト",
@@ -61,12 +72,23 @@ _JA: Words = {
     "no_goals": "ゴールが設定されていません。",
     "none": "エクスペリエンスがありません。",
 }
+_ALERTS_JA: Words = {
+    "": "通知しない",
+    "told": "通知した",
+    "everyone": "ルールに当てはまった訪問者",
+    "drifted": "! {:,}人が、通知されたこともされなかったこともあります。集計から除いています。",
+    "earlier": "ホールドアウトの変更前に当てはまった{:,}人は含みません。",
+    "no_baseline": "比べる相手がありません。このルールは誰も通知しません。",
+    "none": "ホールドアウトのあるアラートルールがありません。`holdout: 0.1` とすると1割を通知せず、"
+    "アラートの効果をここで確かめられます。",
+}
 _RIGHT = frozenset({1, 2, 3, 4, 5, 6})
 
 
-def render_text(report: Report, locale: str) -> str:
-    """The report for a terminal, in Japanese for `ja`, in English for all others."""
-    words = _JA if locale.split("-")[0] == "ja" else _EN
+def render_text(report: Report, locale: str, *, alerts: bool = False) -> str:
+    """The report for a terminal, in Japanese for `ja`, in English for all others. `alerts`: on alert rules."""
+    words, others = (_JA, _ALERTS_JA) if locale.split("-")[0] == "ja" else (_EN, _ALERTS_EN)
+    words = {**words, **others} if alerts else words
     blocks = [_measurement(one, words) for one in report.measurements]
     return "\n\n".join(blocks or [words["none"]]) + "\n"
 
@@ -155,7 +177,8 @@ def _bounded(chance: float) -> str:
 
 
 def _arm(arm: str, words: Words) -> str:
-    return words[arm] if arm in ("", ANY) else arm
+    # A variant may be called `told`: only a report on alerts has a word for it.
+    return words.get(arm, arm) if arm in ("", ANY, "told") else arm
 
 
 def _time(ms: int, words: Words) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from server import state
+from server import reports, state
+from server.claims import add_claims
 from server.decide import wire
 from server.errors import ApiError, Handler, json_response
 from server.people import add_people
-from server.reports import experiences
 from server.views import audience_views, visitor_view
 from server.whole import Whole, decided, whole
 from sites.registry import revisions
@@ -86,5 +86,7 @@ def add_admin(app: web.Application) -> None:
     app.router.add_get("/v1/admin/sites/{site}/visitors/{visitor}", visitor)
     app.router.add_get("/v1/admin/sites/{site}/alerts", alerts)
     app.router.add_get("/v1/admin/dlq", dead_letters)
-    app.router.add_get("/v1/admin/sites/{site}/report/experiences", experiences)
+    app.router.add_get("/v1/admin/sites/{site}/report/experiences", reports.experiences)
+    app.router.add_get("/v1/admin/sites/{site}/report/alerts", reports.alerts)
+    add_claims(app)
     add_people(app)

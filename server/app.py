@@ -94,6 +94,7 @@ def make_app(settings: Settings, *, spool_bytes: int = MAX_BYTES) -> web.Applica
         clock=time.monotonic,
         observe=app[state.METRICS].spooled,
     )
+    app[state.METRICS].site_errors.set_function(lambda: app[state.REGISTRY].errors)
     app[state.METRICS].spool_bytes.set_function(lambda: app[SPOOL].size)
     app[state.PUBLISHER] = app[SPOOL]
     app.cleanup_ctx.append(_parts)

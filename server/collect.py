@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from core.errors import StoreUnavailable
-from core.events import Envelope, Event, RawEvent, Rejection, parse_event, parse_time
+from core.events import Envelope, Event, RawEvent, Rejection, in_order, parse_event, parse_time
 from core.text import BadText, clean
 from server import outage, preview, state
 from server.agents import device_type, ignored
@@ -28,7 +28,7 @@ MAX_EVENTS = 100
 
 class Beacon(msgspec.Struct, frozen=True, kw_only=True):
     """The wire shape. `sentAt` is the client's clock, epoch ms or ISO 8601; `lang` the page's language;
-    `reset` asks for a new visitor (the snippet's `reset()`)."""
+    `reset` asks for a new visitor (the snippet's `reset()`); `preview` is what a preview link left in the tab."""
 
     site: str
     v: str | None = None
@@ -37,6 +37,7 @@ class Beacon(msgspec.Struct, frozen=True, kw_only=True):
     slots: list[str] = []
     lang: str | None = None
     reset: bool = False
+    preview: str | None = None
 
 
 _decode_beacon = msgspec.json.Decoder(Beacon)
@@ -53,7 +54,7 @@ async def beacon(request: web.Request) -> web.Response:
         slots, lang = _checked(call)
         url = preview.page_url(call.events)
         shown = await preview.answer(
-            request, site, slots=slots, lang=lang, v=call.v, url=url, headers=headers
+            request, site, slots=slots, lang=lang, v=call.v, url=url, headers=headers, tab=call.preview
         )
         if shown is not None:
             return shown
@@ -103,7 +104,7 @@ async def _answer(
     exposures = exposure_events(met, profile=profile, events=events, visitor=visitor, now=now, site=site)
     await app[state.PUBLISHER].publish(exposures)  # of what is really shown; rarely any
     if not originals:
-        app[state.METRICS].decided(decisions)
+        app[state.METRICS].decided(decisions, now)
     token = app[state.TOKENS].sign(visitor)
     body: dict[str, Any] = {"v": token, "decisions": dict.fromkeys(slots) if originals else wire(decisions)}
     if app[HUB].has_room() and not originals:
@@ -158,7 +159,7 @@ def parse_all(raw: list[msgspec.Raw], envelope: Envelope) -> tuple[list[Event], 
         else:
             field = f"events[{index}].{event.field}".rstrip(".")
             rejected.append({"index": index, "code": event.code, "field": field, "message": event.message})
-    return events, rejected
+    return in_order(events), rejected
 
 
 def _parse(line: msgspec.Raw, envelope: Envelope) -> Event | Rejection:

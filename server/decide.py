@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.events import Event
-from core.exposures import Exposed
 from core.profiles import Profile
 from core.sessions import path_of
+from personalization import met
 from personalization.decide import Decisions, decide
 from sites.site import Site
 from streams.pipeline import ALONE, Around, share, step
@@ -60,14 +60,7 @@ def decisions_for(
 
 def met_before(profile: Profile, around: Around) -> dict[tuple[str, str], str]:
     """What the person has met of each experience: on this browser, else where it was met first."""
-    met = {}
-    for one in sorted((one for peer in around.peers for one in peer.measured.exposed), key=_first_last):
-        met[one.experience, one.audience] = one.variant
-    return met | {(one.experience, one.audience): one.variant for one in profile.measured.exposed}
-
-
-def _first_last(one: Exposed) -> tuple[int, str]:
-    return (-one.first_at, one.variant)
+    return met.met_before(profile.measured, [peer.measured for peer in around.peers])
 
 
 def _page(url: str, site: Site) -> dict[str, Any]:

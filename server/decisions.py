@@ -44,6 +44,7 @@ async def decisions(request: web.Request) -> web.Response:
     shown = await preview.answer(request, site, slots=slots, lang=lang, v=ask.v, url=url, headers=headers)
     if shown is not None:
         return shown
+    now = app[state.CLOCK]()
     visitor = app[state.TOKENS].visitor(ask.v)
     visitor = visitor or app[state.TOKENS].new_visitor()
     stored = await outage.read(app, site.id, visitor)
@@ -52,7 +53,7 @@ async def decisions(request: web.Request) -> web.Response:
         stored.profile,
         visitor=visitor,
         slots=slots,
-        now=app[state.CLOCK](),
+        now=now,
         site=site,
         lang=lang,
         url=url,
@@ -60,6 +61,6 @@ async def decisions(request: web.Request) -> web.Response:
     )
     originals = not stored.readable or app[outage.SPOOL].queueing
     if not originals:
-        app[state.METRICS].decided(found)
+        app[state.METRICS].decided(found, now)
     answer = dict.fromkeys(slots) if originals else wire(found)
     return json_response({"v": app[state.TOKENS].sign(visitor), "decisions": answer}, headers=headers)

@@ -39,7 +39,9 @@ _ALERT = re.compile(r"[0-9a-f]{1,64}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Click:
-    """One click: on what (`claim`, `snooze`, `unfit`, `open`), under which alert, by whom, when (epoch ms)."""
+    """One click: on what (`claim`, `release`, `snooze`, `unfit`, `open`), under which alert, by whom, when (epoch
+    ms).
+    """
 
     action: str
     alert_id: str
@@ -108,6 +110,8 @@ def clicks_in(body: bytes, *, now: int) -> Iterator[Click]:
 async def _do(clicks: Clicks, click: Click) -> None:
     if click.action == "claim":
         await clicks.claim(click.alert_id, by=click.by, at=click.at)
+    elif click.action == "release":
+        await clicks.release(click.alert_id, by=click.by, at=click.at)
     elif click.action == "snooze":
         await clicks.snooze(click.alert_id, click.choice, by=click.by, at=click.at)
     elif click.action == "unfit":

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from core.events import OWN_TYPES, TYPES
+from personalization.complaints import Complaints
 from personalization.decide import Decisions
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+log = structlog.get_logger()
 
 
 class Metrics:
@@ -15,6 +20,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._complaints = Complaints()
         self.events = Counter(
             "kizashi_events_accepted_total", "Events accepted", ["type"], registry=self.registry
         )
@@ -54,6 +60,11 @@ class Metrics:
         self.live_streams = Gauge(
             "kizashi_live_streams", "Pages that listen for live decisions", registry=self.registry
         )
+        self.site_errors = Gauge(
+            "kizashi_sites_errors",
+            "Reads of the published sites that failed; the last ones stay in use",
+            registry=self.registry,
+        )
         self.spool_bytes = Gauge(
             "kizashi_spool_bytes", "Bytes of events that wait on disk for the broker", registry=self.registry
         )
@@ -70,12 +81,14 @@ class Metrics:
         """Count events that were `kept` on disk, `drained` to the stream, or `refused`."""
         self.spool_events.labels(what).inc(count)
 
-    def decided(self, decisions: Decisions) -> None:
-        """Count what the slots of one call got."""
+    def decided(self, decisions: Decisions, now: int) -> None:
+        """Count what the slots of one call got; what fails is named in the log, once a minute."""
         for decision in decisions.decisions.values():
             (self._variants if decision else self._originals).inc()
         if decisions.errors:
             self.decision_errors.inc(len(decisions.errors))
+            for what in self._complaints.news(decisions.errors, now):
+                log.error("a slot keeps its original", what=what)
 
     def render(self) -> bytes:
         """The exposition format."""

@@ -17,6 +17,7 @@ _LIMIT = query(
     "limit",
     whole("How many; 100 if left out", "件数。省略時は 100", minimum=1, maximum=MAX_ALERTS, default=100),
 )
+_ALERT = path("alert", "The alert's id", "アラートの ID", "5f3a9c0d1e2b4a6c8d7e")
 _ANONYMOUS = query("anonymous_id", text("A Segment client's `anonymousId`", "Segment の `anonymousId`"))
 
 
@@ -70,6 +71,10 @@ _READ = (
            Text("Each against its holdout; `?as=text` gives a table.",
                 "ホールドアウトとの比較。`?as=text` で表になります。"),
            _SITE, answer="", errors=(400,)),
+    _admin("sites/{site}/report/alerts", Text("What alerts are worth", "アラートの効果"),
+           Text("Of rules with a holdout: the told against the held out; `?as=text` gives a table.",
+                "ホールドアウトのあるルールで、通知した訪問者とそうでない訪問者の比較。`?as=text` で表。"),
+           _SITE, answer="", errors=(400,)),
     _admin("dlq", Text("Dead letters", "処理できなかったイベント"),
            Text("Events that failed three times, with the reason.", "3 回失敗したイベントと、その理由。"),
            answer="[DeadLetter]"),
@@ -95,6 +100,10 @@ _PEOPLE = (
            Text("A person's part of every visitor, and nobody else's on a shared one.",
                 "その人の分だけを消し、共有の訪問者のほかの人の分は残します。"),
            _SITE, _LEAD, method="delete", status=202, answer="Erased"),
+    _admin("sites/{site}/alerts/{alert}/release", Text("Release an alert", "アラートの担当を外す"),
+           Text("Takes it from whoever has claimed it, for everybody.",
+                "担当している人から外し、ほかの人が担当できるようにします。"),
+           _SITE, _ALERT, method="post", answer="Released"),
     _admin("sites/{site}/previews", Text("Make a preview", "プレビューを作る"),
            Text("A link that shows the site as an audience, a visitor or a draft would have it.",
                 "オーディエンス、訪問者、下書きのとおりにサイトを見せるリンク。"),

@@ -97,6 +97,7 @@ _OWN: dict[str, dict[str, Any]] = {
             "slots": _SLOTS,
             "lang": _LANG,
             "reset": shape("boolean", "Begin as a new visitor", "新しい訪問者として始める"),
+            "preview": shape("string", "What a preview link gave the tab", "プレビューリンクがタブに渡した値"),
         },
         f"At most {MAX_BODY} bytes (500 KB)",
         f"{MAX_BODY} バイト（500 KB）まで",
@@ -201,6 +202,14 @@ _ADMIN: dict[str, dict[str, Any]] = {
             "at": _STAMP,
             "sent_at": {"type": ["string", "null"], "format": "date-time"},
         }
+    ),
+    "Released": data(
+        {
+            "id": text(),
+            "released": shape("boolean", "False: nobody had it", "false なら担当はいませんでした"),
+            "owner": shape(["string", "null"], "Who has it now", "今の担当"),
+        },
+        needs=("id", "released"),
     ),
     "Site": data({"id": text(), "name": text(), "revision": whole()}),
     "Revision": data({"site": text(), "revision": whole(), "published_at": {"type": ["string", "integer"]}}),

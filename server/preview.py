@@ -1,6 +1,7 @@
 """Previews: the site as an audience, a visitor or a draft would have it, for one browser, recording nothing.
 
-A signed link sets a cookie on this server; calls that bring it are answered with what is previewed.
+A signed link sets a cookie on this server and, where the page is on another host, tells the page's tab as well;
+calls that bring either are answered with what is previewed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from personalization.decide import Decisions, decide
 from server import outage, state
 from server.body import read_json
 from server.errors import ApiError, json_response
-from server.preview_links import Ask, BadPreview, Preview, PreviewLinks, make_preview, may_begin
+from server.preview_links import OFF, Ask, BadPreview, Preview, PreviewLinks, make_preview, may_begin
 from server.views import iso
 from sites.drafts import Drafts
 from sites.mistakes import BadSiteFile
@@ -60,7 +61,7 @@ async def begin(request: web.Request) -> web.Response:
     to = query.get("to", "")
     if "off" in query:
         listed = any(may_begin(to, site) for site in app[state.REGISTRY].sites.values())
-        response = _go(to) if listed else _say(_OFF)
+        response = _go(app[LINKS].page(to, OFF)) if listed else _say(_OFF)
         _set_cookie(request, response, "", max_age=0)
         return response
     now = app[state.CLOCK]()
@@ -70,7 +71,7 @@ async def begin(request: web.Request) -> web.Response:
         return _say(_OVER, status=410)
     if not may_begin(to, site):
         raise ApiError(400, "bad_value", "must be a page of the site", field="to")
-    response = _go(to)
+    response = _go(app[LINKS].page(to, query["t"]))
     _set_cookie(request, response, query["t"], max_age=max(1, (preview.until - now) // 1000))
     return response
 
@@ -105,11 +106,16 @@ async def answer(
     v: str | None,
     url: str,
     headers: dict[str, str],
+    tab: str | None = None,
 ) -> web.Response | None:
-    """The answer to a call from a browser that previews `site`; None where it does not. Records nothing."""
+    """The answer to a call from a browser that previews `site`; None where it does not. Records nothing.
+
+    `tab` is the preview that the page's tab has kept; it goes before the cookie, which all tabs share.
+    """
     app, now = request.app, request.app[state.CLOCK]()
-    preview = app[LINKS].read(request.cookies.get(COOKIE), now=now)
-    if preview is None or preview.site != site.id:
+    told = (app[LINKS].read(token, now=now) for token in (tab, request.cookies.get(COOKIE)))
+    preview = next((one for one in told if one and one.site == site.id), None)
+    if preview is None:
         return None
     app[state.METRICS].ignored.labels("preview").inc()
     visitor = app[state.TOKENS].visitor(v)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from itsdangerous import BadData, URLSafeSerializer
@@ -21,6 +21,9 @@ from storage.profiles import ProfileReader
 LIFE = "1h"
 MAX_LIFE_MS = 24 * 3_600_000
 MAX_TOKEN = 3_000
+#: The name of a preview in the fragment of a page's address. The snippet keeps it for the tab; `OFF` ends it.
+TAB = "kz_preview"
+OFF = "off"
 
 
 class BadPreview(KizashiError):
@@ -89,6 +92,13 @@ class PreviewLinks:
     def link(self, preview: Preview, to: str) -> str:
         """The address that begins the preview on the page `to`."""
         return f"{self._base}/v1/preview?{urlencode({'t': self.token(preview), 'to': to})}"
+
+    def page(self, to: str, token: str) -> str:
+        """Where a link leads the browser. A page of another host gets the preview in its fragment, for its tab:
+        not every browser lets that page's calls bring this server's cookie. An own fragment stays as it is.
+        """
+        own = urlsplit(self._base).hostname
+        return to if "#" in to or urlsplit(to).hostname == own else f"{to}#{TAB}={token}"
 
     def read(self, token: str | None, *, now: int) -> Preview | None:
         """The preview of a token, None where it is not ours or over."""

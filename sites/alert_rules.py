@@ -7,11 +7,13 @@ from typing import Any
 
 from alerts.model import AlertRule, Escalation, Route
 from alerts.quiet import Quiet
-from core.conditions import compile_condition
+from core.conditions import check_condition, compile_condition, paths
 from sites.mistakes import Path
 from sites.model import AlertFile, EscalateFile, QuietFile
 
 Found = Iterator[tuple[Path, str]]
+#: What makes a rule fire: it has exactly one of these.
+CAUSES = ("on", "enters", "leaves", "becomes")
 
 
 def compile_alert(file: AlertFile, *, instruction: str) -> AlertRule:
@@ -25,6 +27,8 @@ def compile_alert(file: AlertFile, *, instruction: str) -> AlertRule:
         on=file.on,
         enters=file.enters,
         leaves=file.leaves,
+        becomes=None if file.becomes is None else compile_condition(file.becomes),
+        reads=frozenset(paths(file.becomes)) if file.becomes else frozenset(),
         when=None if file.when is None else compile_condition(file.when),
         cooldown_ms=file.cooldown,
         instruction=instruction,
@@ -58,15 +62,17 @@ def _escalation(file: EscalateFile | None) -> Escalation | None:
 def alert_conditions(alert: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
     """The conditions of a rule in plain data, each with its path."""
     yield ("when",), alert.get("when")
+    yield ("becomes",), alert.get("becomes")
     for index, route in _routes(alert):
         yield ("route", index, "when"), route.get("when")
 
 
 def check_alert(alert: dict[str, Any]) -> Found:
     """What is wrong with a rule in plain data, as a whole."""
-    given = [key for key in ("on", "enters", "leaves") if alert.get(key) is not None]
+    given = [key for key in CAUSES if alert.get(key) is not None]
     if len(given) != 1:
-        yield (), "needs exactly one of `on`, `enters` and `leaves`"
+        yield (), "needs exactly one of `on`, `enters`, `leaves` and `becomes`"
+    yield from _check_becomes(alert.get("becomes"))
     yield from _check_routes(alert)
     if alert.get("urgent") is True and alert.get("holdout"):
         yield ("holdout",), "an urgent rule withholds nothing: take `holdout` or `urgent` away"
@@ -77,6 +83,14 @@ def check_alert(alert: dict[str, Any]) -> Found:
         if isinstance(hours, dict) and hours.get("from") is not None and hours.get("from") == hours.get("to"):
             at = ("quiet", index) if isinstance(quiet, list) else ("quiet",)
             yield at, 'begins when it ends: for a whole day write from: "00:00", to: "24:00"'
+
+
+def _check_becomes(condition: Any) -> Found:
+    """What an event does not change never becomes true by one."""
+    if not isinstance(condition, dict) or check_condition(condition):
+        return
+    for name in sorted(paths(condition) & {"now.hour", "now.weekday"}):
+        yield ("becomes",), f"`{name}` is the same before an event and after it: ask for it in `when`"
 
 
 def _check_routes(alert: dict[str, Any]) -> Found:

@@ -149,10 +149,11 @@ def _experiences(file: SiteFile) -> tuple[Experience, ...]:
 
 
 def _experience(one: ExperienceFile, file: SiteFile, origins: Collection[str]) -> Experience:
+    sanitize = file.sanitize if one.sanitize is None else one.sanitize
     return Experience(
         id=one.id,
         slot=one.slot,
-        choices=tuple(_choice(choice, file.locale, origins) for choice in one.choose),
+        choices=tuple(_choice(choice, file.locale, origins, sanitize) for choice in one.choose),
         holdout=one.holdout,
         site=file.site,
         site_holdout=file.holdout,
@@ -166,12 +167,12 @@ def _namespace(file: NamespaceFile | None) -> Namespace | None:
     return None if file is None else Namespace(name=file.name, start=file.range[0], end=file.range[1])
 
 
-def _choice(file: ChoiceFile, locale: str, origins: Collection[str]) -> Choice:
-    variants = tuple(_variant(one, locale, origins) for one in file.variants)
+def _choice(file: ChoiceFile, locale: str, origins: Collection[str], sanitize: bool) -> Choice:
+    variants = tuple(_variant(one, locale, origins, sanitize) for one in file.variants)
     return Choice(audience=file.audience, variants=variants)
 
 
-def _variant(file: VariantFile, locale: str, origins: Collection[str]) -> Variant:
+def _variant(file: VariantFile, locale: str, origins: Collection[str], sanitize: bool) -> Variant:
     if file.text is not None:
         render = compile_text(file.text, default_locale=locale)
         return Variant(id=file.id, weight=file.weight, kind="text", render=render)
@@ -181,7 +182,8 @@ def _variant(file: VariantFile, locale: str, origins: Collection[str]) -> Varian
     if file.redirect is not None:
         address = compile_redirect(file.redirect, default_locale=locale, origins=origins)
         return Variant(id=file.id, weight=file.weight, kind="redirect", render=address)
-    html = compile_template(file.template or "", default_locale=locale)
+    sanitize = sanitize if file.sanitize is None else file.sanitize
+    html = compile_template(file.template or "", default_locale=locale, sanitize=sanitize)
     return Variant(id=file.id, weight=file.weight, render=html)
 
 

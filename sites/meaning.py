@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from core.attributes import known, suggest
 from core.conditions import check_condition, paths
-from personalization.plain import attribute_problem, compile_redirect, compile_text
-from personalization.template_rules import TemplateError, nearest
-from personalization.templates import compile_template
+from personalization.plain import attribute_problem
+from personalization.template_rules import nearest
 from sites.alert_rules import alert_conditions, check_alert
+from sites.contents import check_contents
 from sites.mistakes import Mistake, Path, field_path
 from sites.moments import local, moment
+from sites.walk import choices, maps, variants
 from sites.yaml_lines import Document
 
 Found = Iterator[tuple[Path, str]]
@@ -33,28 +33,7 @@ def check_meaning(document: Document) -> list[Mistake]:
         Mistake(line=document.line(path), field=field_path(path), message=message)
         for check in CHECKS
         for path, message in check(document.data)
-    ] + list(_templates(document))
-
-
-def _maps(data: Any, *keys: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The mappings in the list at `keys`, each with its path."""
-    for key in keys:
-        data = data.get(key) if isinstance(data, dict) else None
-    for index, item in enumerate(data if isinstance(data, list) else []):
-        if isinstance(item, dict):
-            yield (*keys, index), item
-
-
-def _choices(data: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for path, experience in _maps(data, "experiences"):
-        for (_, index), choice in _maps(experience, "choose"):
-            yield (*path, "choose", index), choice
-
-
-def _variants(data: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for path, choice in _choices(data):
-        for inner, variant in _maps(choice, "variants"):
-            yield (*path, *inner), variant
+    ] + list(check_contents(document))
 
 
 def _audience_names(data: Any) -> frozenset[str]:
@@ -64,10 +43,10 @@ def _audience_names(data: Any) -> frozenset[str]:
 
 def _ids(data: Any) -> Found:
     """Ids are unique within their list."""
-    lists = [list(_maps(data, *keys)) for keys in (("scoring", "rules"), ("experiences",), ("alerts",))]
+    lists = [list(maps(data, *keys)) for keys in (("scoring", "rules"), ("experiences",), ("alerts",))]
     lists += [
-        [((*path, *inner), variant) for inner, variant in _maps(choice, "variants")]
-        for path, choice in _choices(data)
+        [((*path, *inner), variant) for inner, variant in maps(choice, "variants")]
+        for path, choice in choices(data)
     ]
     for members in lists:
         seen: Counter[str] = Counter()
@@ -80,7 +59,7 @@ def _ids(data: Any) -> Found:
 
 
 def _rule_shapes(data: Any) -> Found:
-    for path, rule in _maps(data, "scoring", "rules"):
+    for path, rule in maps(data, "scoring", "rules"):
         on, when, idle = (rule.get(key) is not None for key in ("on", "when", "idle"))
         if not (on or when or idle):
             yield path, "needs `on` (an event), `when` (a condition) or `idle` (a silence)"
@@ -94,7 +73,7 @@ def _rule_shapes(data: Any) -> Found:
 
 
 def _goal_shapes(data: Any) -> Found:
-    for path, goal in _maps(data, "goals"):
+    for path, goal in maps(data, "goals"):
         if sum(goal.get(key) is not None for key in ("on", "intent", "stage")) != 1:
             yield path, "needs exactly one of `on`, `intent` and `stage`"
         if goal.get("when") is not None and goal.get("on") is None:
@@ -110,16 +89,16 @@ def _bands(data: Any) -> Found:
 
 
 def _alert_shapes(data: Any) -> Found:
-    for path, alert in _maps(data, "alerts"):
+    for path, alert in maps(data, "alerts"):
         for inner, message in check_alert(alert):
             yield (*path, *inner), message
 
 
 def _audiences_exist(data: Any) -> Found:
     names = _audience_names(data)
-    alerts = list(_maps(data, "alerts"))
+    alerts = list(maps(data, "alerts"))
     used = [((*path, key), alert.get(key)) for path, alert in alerts for key in ("enters", "leaves")]
-    used += [((*path, "audience"), choice.get("audience")) for path, choice in _choices(data)]
+    used += [((*path, "audience"), choice.get("audience")) for path, choice in choices(data)]
     for path, name in used:
         if isinstance(name, str) and name not in names:
             yield path, f"there is no audience `{name}`{nearest(name, names)}"
@@ -127,9 +106,9 @@ def _audiences_exist(data: Any) -> Found:
 
 def _unreachable(data: Any) -> Found:
     """A choice after one for everyone, or after one for the same audience, is never reached."""
-    for path, experience in _maps(data, "experiences"):
+    for path, experience in maps(data, "experiences"):
         before: set[str | None] = set()
-        for inner, choice in _maps(experience, "choose"):
+        for inner, choice in maps(experience, "choose"):
             audience = choice.get("audience")
             if None in before or (isinstance(audience, str) and audience in before):
                 yield (*path, *inner), "is never reached: an earlier choice takes the same visitors"
@@ -137,9 +116,11 @@ def _unreachable(data: Any) -> Found:
 
 
 def _variant_shapes(data: Any) -> Found:
-    for path, variant in _variants(data):
+    for path, variant in variants(data):
         if len(_kinds(variant)) != 1:
             yield path, "needs exactly one of `template`, `text`, `attr` and `redirect`"
+        if variant.get("sanitize") is not None and variant.get("template") is None:
+            yield (*path, "sanitize"), "works with `template` only"
         attributes = variant.get("attr")
         for name in attributes if isinstance(attributes, dict) else ():
             if problem := attribute_problem(str(name)):
@@ -151,7 +132,7 @@ def _kinds(variant: dict[str, Any]) -> list[str]:
 
 
 def _schedules(data: Any) -> Found:
-    for path, experience in _maps(data, "experiences"):
+    for path, experience in maps(data, "experiences"):
         begin, end = experience.get("from"), experience.get("until")
         if isinstance(begin, str) and isinstance(end, str) and _is_over(begin, end):
             yield (*path, "until"), "must be after `from`"
@@ -165,7 +146,7 @@ def _is_over(begin: str, end: str) -> bool:
 
 
 def _namespaces(data: Any) -> Found:
-    for path, experience in _maps(data, "experiences"):
+    for path, experience in maps(data, "experiences"):
         namespace = experience.get("namespace")
         share = namespace.get("range") if isinstance(namespace, dict) else None
         numbers = [n for n in share if isinstance(n, int | float)] if isinstance(share, list) else []
@@ -177,9 +158,9 @@ def _conditions(data: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
     audiences = data.get("audiences")
     for name, condition in audiences.items() if isinstance(audiences, dict) else ():
         yield ("audiences", name), condition
-    for path, rule in _maps(data, "scoring", "rules"):
+    for path, rule in maps(data, "scoring", "rules"):
         yield (*path, "when"), rule.get("when")  # type: ignore[misc]  # its shape is checked below
-    for path, alert in _maps(data, "alerts"):
+    for path, alert in maps(data, "alerts"):
         for inner, condition in alert_conditions(alert):
             yield (*path, *inner), condition
 
@@ -188,15 +169,13 @@ def _condition_mistakes(data: Any) -> Found:
     for path, condition in _conditions(data):
         if not isinstance(condition, dict):
             continue
-        problems = check_condition(condition)
-        for problem in problems:
+        for problem in check_condition(condition):
             yield (*path, *problem.path), problem.message
-        if not problems:
-            yield from _attributes(path, condition)
+        yield from _attributes(path, condition)
 
 
 def _attributes(path: Path, condition: dict[str, Any]) -> Found:
-    for name in sorted(paths(condition)):
+    for name in sorted(name for name in paths(condition) if not name.startswith("$")):
         at = (*path, *_find(condition, name))
         if not known(name):
             better = suggest(name)
@@ -219,7 +198,7 @@ def _find(condition: Any, name: str) -> Path:
 
 
 def _self_feeding(data: Any) -> Found:
-    for path, rule in _maps(data, "scoring", "rules"):
+    for path, rule in maps(data, "scoring", "rules"):
         condition = rule.get("when")
         if not isinstance(condition, dict) or rule.get("on") is not None or check_condition(condition):
             continue
@@ -241,36 +220,3 @@ CHECKS: tuple[Callable[[Any], Found], ...] = (
     _condition_mistakes,
     _self_feeding,
 )
-
-
-def _templates(document: Document) -> Iterator[Mistake]:
-    origins = _origins(document.data)
-    for path, variant in _variants(document.data):
-        yield from _template(document, (*path, "template"), variant.get("template"), compile_template)
-        yield from _template(document, (*path, "text"), variant.get("text"), compile_text)
-        redirect = partial(compile_redirect, origins=origins)
-        yield from _template(document, (*path, "redirect"), variant.get("redirect"), redirect)
-        attributes = variant.get("attr")
-        for name, source in attributes.items() if isinstance(attributes, dict) else ():
-            yield from _template(document, (*path, "attr", name), source, compile_text)
-
-
-def _origins(data: Any) -> frozenset[str]:
-    """Where redirects may lead."""
-    lists = [data.get(key) for key in ("origins", "redirects")]
-    listed = [one for origins in lists if isinstance(origins, list) for one in origins]
-    return frozenset(one.lower() for one in listed if isinstance(one, str))
-
-
-def _template(
-    document: Document, path: Path, source: Any, compile_source: Callable[..., object]
-) -> Iterator[Mistake]:
-    if isinstance(source, dict):
-        for locale, text in source.items():
-            yield from _template(document, (*path, locale), text, compile_source)
-    elif isinstance(source, str):
-        try:
-            compile_source(source, default_locale="en")
-        except TemplateError as error:
-            line = document.text_line(path, error.line)
-            yield Mistake(line=line, field=field_path(path), message=str(error))

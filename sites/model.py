@@ -4,129 +4,28 @@ never hides another mistake.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from personalization.plain import MAX_ATTRIBUTES
 from sites.alert_values import OneOrMore, SlackId, TimeOfDay, Weekdays
-from sites.durations import milliseconds
-from sites.moments import SHAPE as MOMENT_SHAPE
-from sites.moments import moment
-
-ID_SHAPE = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-LOCALE_SHAPE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
-_ID = re.compile(ID_SHAPE)
-_LOCALE = re.compile(LOCALE_SHAPE)
-_ORIGIN = re.compile(
-    r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE
+from sites.values import (
+    Channel,
+    Condition,
+    Duration,
+    Glob,
+    Id,
+    Line,
+    Localized,
+    Moment,
+    Number,
+    Origin,
+    Share,
+    Timezone,
+    WriteKey,
 )
-_DEFAULT_PORT = re.compile(r"(http://.*:80|https://.*:443)", re.IGNORECASE)
-_CHANNEL = re.compile(r"#[^\s#,<>|&@]{1,80}|[CGD][A-Z0-9]{6,20}")
-_WRITE_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def _id(text: str) -> str:
-    if not _ID.fullmatch(text):
-        raise ValueError(
-            "must be small letters, digits, - and _ (at most 64), starting with a letter or digit"
-        )
-    return text
-
-
-def _origin(text: str) -> str:
-    if not _ORIGIN.fullmatch(text):
-        raise ValueError(
-            "must be an origin such as https://www.example.com, without a path or a / at the end"
-        )
-    if _DEFAULT_PORT.fullmatch(text):
-        raise ValueError("must leave out :80 and :443, as browsers do")
-    return text.lower()
-
-
-def _channel(text: str) -> str:
-    if not _CHANNEL.fullmatch(text):
-        raise ValueError('must be a Slack channel such as "#hot-leads" or a channel id')
-    return text
-
-
-def _write_key(text: str) -> str:
-    if not _WRITE_KEY.fullmatch(text):
-        raise ValueError("must be letters, digits, - and _ (at most 128)")
-    return text
-
-
-def _timezone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    # A folder of zones (`Asia`) and an odd path fail in ways of their own.
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("must be a time zone such as Asia/Tokyo or Europe/Berlin") from error
-    return text
-
-
-def _plain_line(text: str) -> str:
-    if not text.strip() or _CONTROL.search(text):
-        raise ValueError("must be one line of text")
-    return text
-
-
-def _duration(value: Any) -> int:
-    return milliseconds(value if isinstance(value, str) else "")
-
-
-def _glob(text: str) -> str:
-    if not text.startswith(("/", "*")):
-        raise ValueError("must start with / (or *)")
-    return text
-
-
-def _localized(value: Any) -> Any:
-    """Texts are one string or a mapping of locales to strings."""
-    if isinstance(value, str) and value.strip():
-        return value
-    texts = value if isinstance(value, dict) and value else {"": None}
-    for locale, text in texts.items():
-        if not isinstance(text, str) or not text.strip():
-            raise ValueError("must be a text, or one text per locale (ja: …, en: …)")
-        if not _LOCALE.fullmatch(locale):
-            raise ValueError(f"`{locale}` is not a locale such as ja, en or en-US")
-    return value
-
-
-Id = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": ID_SHAPE})]
-Origin = Annotated[str, AfterValidator(_origin)]
-Line = Annotated[str, AfterValidator(_plain_line), Field(max_length=200)]
-Duration = Annotated[
-    int,
-    BeforeValidator(_duration),
-    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]*[smhd]$", "examples": ["30m", "180d"]}),
-]
-Moment = Annotated[
-    str,
-    AfterValidator(moment),
-    WithJsonSchema(
-        {"type": "string", "pattern": MOMENT_SHAPE, "examples": ["2026-12-01", "2026-12-01 09:00"]}
-    ),
-]
-Condition = Annotated[
-    dict[str, Any], Field(description="A GrowthBook targeting condition over the attributes")
-]
-Localized = Annotated[str | dict[str, str], BeforeValidator(_localized)]
-Number = Annotated[float, Field(allow_inf_nan=False, ge=-1_000_000, le=1_000_000)]
-Channel = Annotated[str, AfterValidator(_channel)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class _Model(BaseModel):
@@ -145,7 +44,7 @@ class _Model(BaseModel):
 class TopicFile(_Model):
     """Pages whose path matches `path` (`*`: any characters) are about `topic`."""
 
-    path: Annotated[str, AfterValidator(_glob), Field(min_length=1, max_length=500)]
+    path: Glob
     topic: Id
     label: Localized | None = None
 
@@ -188,7 +87,7 @@ class ScoringFile(_Model):
 
 class VariantFile(_Model):
     """One alternative: exactly one of `template` (HTML), `text`, `attr` and `redirect`. Weights are relative to
-    the other variants of the choice.
+    the other variants of the choice. `sanitize` left out: as the experience does.
     """
 
     model_config = ConfigDict(
@@ -203,6 +102,7 @@ class VariantFile(_Model):
     text: Localized | None = None
     attr: Annotated[dict[str, Localized], Field(min_length=1, max_length=MAX_ATTRIBUTES)] | None = None
     redirect: Localized | None = None
+    sanitize: bool | None = None
 
 
 class ChoiceFile(_Model):
@@ -221,7 +121,7 @@ class NamespaceFile(_Model):
 
 class ExperienceFile(_Model):
     """A slot, and who sees what in it. The first choice whose audience matches wins. Of several experiences for
-    one slot the highest `priority` goes first, else the order of the file.
+    one slot the highest `priority` goes first, else the order of the file. `sanitize` left out: as the site does.
     """
 
     id: Id
@@ -231,6 +131,7 @@ class ExperienceFile(_Model):
     until: Moment | None = None
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     namespace: NamespaceFile | None = None
+    sanitize: bool | None = None
     choose: Annotated[list[ChoiceFile], Field(min_length=1, max_length=50)]
 
 
@@ -248,7 +149,7 @@ class QuietFile(_Model):
     from_: Annotated[TimeOfDay, Field(alias="from")]
     to: TimeOfDay
     days: Weekdays = [0, 1, 2, 3, 4, 5, 6]
-    timezone: Annotated[str, AfterValidator(_timezone)] | None = None
+    timezone: Timezone | None = None
 
 
 class EscalateFile(_Model):
@@ -260,7 +161,9 @@ class EscalateFile(_Model):
 
 
 class AlertFile(_Model):
-    """When to tell sales: `on` an event, or when a visitor `enters` or `leaves` an audience."""
+    """When to tell sales: `on` an event, when a visitor `enters` or `leaves` an audience, or when a condition
+    `becomes` true.
+    """
 
     id: Id
     channel: Channel | None = None
@@ -269,6 +172,7 @@ class AlertFile(_Model):
     on: Line | None = None
     enters: Id | None = None
     leaves: Id | None = None
+    becomes: Condition | None = None
     when: Condition | None = None
     cooldown: Annotated[Duration, Field(json_schema_extra={"default": "30m"})] = 1_800_000
     instruction: Localized | None = None
@@ -308,13 +212,13 @@ class StagesFile(_Model):
 
 
 class SiteFile(_Model):
-    """One site file."""
+    """One site file. `sanitize` takes out of every template's HTML what could run or break the page."""
 
     site: Id
     name: Line
-    write_key: Annotated[str, AfterValidator(_write_key)]
+    write_key: WriteKey
     origins: Annotated[list[Origin], Field(min_length=1, max_length=100)]
-    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    timezone: Timezone = "UTC"
     locale: Literal["ja", "en"] = "en"
     topics: Annotated[list[TopicFile], Field(max_length=1000)] = []
     scoring: ScoringFile = ScoringFile()
@@ -323,6 +227,7 @@ class SiteFile(_Model):
     audiences: Annotated[dict[Id, Condition], Field(max_length=500)] = {}
     holdout: Share = 0.0
     redirects: Annotated[list[Origin], Field(max_length=100)] = []
+    sanitize: bool = False
     experiences: Annotated[list[ExperienceFile], Field(max_length=500)] = []
     alerts: Annotated[list[AlertFile], Field(max_length=500)] = []
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
+import structlog
 from redis.asyncio import Redis
 
 from sites.revisions import Revision, current_numbers, publish, read_revisions, revisions
@@ -18,6 +19,8 @@ __all__ = ["Registry", "Revision", "load_current", "publish", "revisions"]
 #: How often a process asks whether something was published, in seconds.
 POLL_SECONDS = 0.3
 
+log = structlog.get_logger()
+
 
 async def load_current(redis: Redis) -> dict[str, Site]:
     """Every published site, compiled. Raises BadSiteFile for a revision this version cannot read."""
@@ -28,7 +31,8 @@ async def load_current(redis: Redis) -> dict[str, Site]:
 class Registry:
     """Every site in memory. `sites` is replaced as a whole, never changed: keep a reference for one request.
 
-    When a read fails, or a revision cannot be compiled, what was loaded last stays and `errors` rises.
+    When a read fails, or a revision cannot be compiled, what was loaded last stays, `errors` rises, and the
+    log says so: of reads once until one succeeds, of a revision once for each time it is published.
     """
 
     def __init__(self, redis: Redis, *, poll_seconds: float = POLL_SECONDS) -> None:
@@ -41,6 +45,7 @@ class Registry:
         self._by_key: Mapping[str, Site] = {}
         self.sites: Mapping[str, Site] = MappingProxyType({})
         self.errors = 0
+        self._failing = False
         self.loaded = False
 
     async def start(self) -> None:
@@ -78,16 +83,21 @@ class Registry:
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Load what was published since the last look: one small read where nothing was. Never raises."""
+        """Load what was published since the last look; one read where nothing was. Never raises."""
         try:
             changed = await self._redis.get(keys.SITES_CHANGED)
-            if self.loaded and changed == self._seen:
-                return
-            self._swap(await self._load())
-            self._seen, self.loaded = changed, True
+            if not self.loaded or changed != self._seen:
+                self._swap(await self._load())
+                self._seen, self.loaded = changed, True
+            self._failing = False
         # Losing the watch would leave a process on old sites for ever, so every error only counts.
-        except Exception:
+        except Exception as error:
             self.errors += 1
+            if not self._failing:
+                log.error(
+                    "sites cannot be read; the last ones stay", reason=str(error) or type(error).__name__
+                )
+            self._failing = True
 
     async def _load(self) -> dict[str, Site]:
         """The current sites; one whose revision is unchanged or cannot be compiled stays as it is."""
@@ -98,10 +108,18 @@ class Registry:
             try:
                 kept[revision.site] = revision.compile()
             # One site that this version cannot read must not hold back the others.
-            except Exception:
+            except Exception as error:
                 self.errors += 1
-                if revision.site in self.sites:
-                    kept[revision.site] = self.sites[revision.site]
+                running = self.sites.get(revision.site)
+                log.error(
+                    "a revision cannot be compiled; the last one stays",
+                    site=revision.site,
+                    revision=revision.number,
+                    running=running.revision if running else None,
+                    reason=str(error),
+                )
+                if running:
+                    kept[revision.site] = running
         return kept
 
     def _swap(self, sites: dict[str, Site]) -> None:

@@ -19,6 +19,7 @@ _WORDS = {
     "string_type": "must be text (put it in quotes)",
     "float_type": "must be a number",
     "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
     "list_type": "must be a list",
     "dict_type": "must be a mapping (name: value)",
     "model_type": "must be a mapping (name: value)",

@@ -9,8 +9,9 @@ import msgspec
 from msgspec.structs import replace
 
 from alerts.episodes import continued
-from alerts.model import Alert
+from alerts.model import Alert, Place
 from alerts.rules import fire
+from core.accounts import account_of
 from core.attributes import attributes as attributes_of
 from core.attributes import stage_of
 from core.events import DAY_MS, OWN_TYPES, Event
@@ -25,6 +26,7 @@ from leads.stages import advanced
 from personalization.exposure import Exposure, expose, reach
 from personalization.goals import Standing, reached_by
 from sites.site import Site
+from streams.withheld import measure
 
 
 class Around(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +102,7 @@ def step(profile: Profile | None, event: Event, now: int, site: Site, around: Ar
         alerted={**placed.alerted, **alerted},
         episode=continued(shared.episode, told),
         entries=placed.entries + len(entries),
-        measured=_reached(placed, before, event, facts, site),
+        measured=measure(_reached(placed, before, event, facts, site), told, site),
     )
     return Outcome(profile=after, entries=tuple(entries), alerts=told, closed=closed)
 
@@ -235,16 +237,32 @@ def _alerts(
         after=after,
         event=event,
         attributes=facts,
-        site=site.id,
-        site_name=site.name,
-        locale=site.locale,
-        timezone=site.timezone.key,
-        half_life_ms=site.scoring.half_life_ms,
+        earlier=lambda: _earlier(before, after, moment, site, around),
+        place=Place(
+            site=site.id, name=site.name, locale=site.locale, timezone=site.timezone.key,
+            half_life_ms=site.scoring.half_life_ms,
+            rule_labels=site.scoring.labels, topic_labels=site.topic_labels,
+        ),
         scored_at=moment,
-        rule_labels=site.scoring.labels,
-        topic_labels=site.topic_labels,
-    )
+    )  # fmt: skip
     return tuple(alerts), {rule: at for rule, at in alerted.items() if after.alerted.get(rule) != at}
+
+
+def _earlier(
+    before: Profile | None, after: Profile, moment: int, site: Site, around: Around
+) -> Mapping[str, Any]:
+    """The attributes without the event, as of now. The company whose people count is the one after it: whoever
+    joins three others is not the third.
+    """
+    facts, company, same = dict[str, Any](), account_of(after), False
+    if before is not None:
+        shared = share(before, moment, site, around)[0]
+        same = account_of(shared) == company
+        facts = place(shared, moment, site, around if same else replace(around, colleagues={}))[1]
+    if site.asks_account and company is not None and not same:
+        others = picture(around.colleagues, now=moment, scoring=site.scoring)
+        facts["account"] = {**facts.get("account", {}), **others}
+    return facts
 
 
 def _erased(profile: Profile | None, event: Event) -> Outcome:

@@ -17,6 +17,7 @@ from alerts.model import Alert
 from core.events import DAY_MS, Event
 from core.order import is_late, order
 from core.profiles import Entry, Profile
+from personalization.told import remembered
 from sites.site import Site
 from streams.pipeline import ALONE, Around, Closed, Outcome, step
 
@@ -110,7 +111,7 @@ def refold(
         again.profile,
         episode=episode, seen=_union(profile, again.profile),
         recent_from=min(e.at for e in (*kept, event)), recent=len(kept) + 1, recent_base=base is not None,
-        erased_at=profile.erased_at,
+        erased_at=profile.erased_at, measured=remembered(profile.measured, again.profile.measured),
     )  # fmt: skip
     return Folded(
         outcome=replace(again, profile=anew, alerts=tuple(alerts)),

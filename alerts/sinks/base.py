@@ -105,3 +105,8 @@ class LivingSink(UpdatingSink, Protocol):
 def takes_digests(sink: Sink) -> bool:
     """Whether people read there, so that several alerts may share a message. A program wants each by itself."""
     return bool(getattr(sink, "digests", True))
+
+
+def has_buttons(sink: Sink) -> bool:
+    """Whether clicks in its messages find their way back to us."""
+    return isinstance(sink, LivingSink) and bool(getattr(sink, "buttons", True))

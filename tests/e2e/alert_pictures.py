@@ -137,7 +137,10 @@ def scenes(lang: str) -> Iterator[tuple[str, dict[str, Any]]]:
         download(lang, id=f"d{i}", visitor=f"v-{i:06x}", traits={"name": name}, company="", score=64 - 3 * i)
         for i, name in enumerate(said["people"] * 4)
     ]
-    digest, _ = digest_message(many, visitor_url=url, cause="budget", stale_ms=15 * MINUTE)
+    standings = {"d1": Standing(owner="U0SATO", owner_at=AT)}
+    digest, _ = digest_message(
+        many, visitor_url=url, cause="budget", stale_ms=15 * MINUTE, standings=standings
+    )
     yield "digest", shown(first, digest)
     held = shown(first, slack_message(first, visitor_url=url, buttons=True), state="suppressed")
     yield "suppressed", held | {"why": "cooldown"}

@@ -72,7 +72,14 @@ class Valkey:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        settings = {"port": "0", "unixsocket": "v.sock", "appendonly": "yes", "save": ""}
+        # As the embedded one runs: with another `appendfsync` a killed server may forget what it acknowledged.
+        settings = {
+            "port": "0",
+            "unixsocket": "v.sock",
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "save": "",
+        }
         arguments = [part for name, value in settings.items() for part in (f"--{name}", value)]
         self._process = subprocess.Popen(
             [get_binary_path(), *arguments],
@@ -328,7 +335,9 @@ async def test_trouble_is_retried_and_a_possible_second_copy_is_marked(
 ) -> None:
     slack.script("#hot", *answers)
     await enqueue(redis, an_alert(1))
-    async with dispatching(redis, slack_sink(slack, timeout_s=1.0)) as dispatcher:
+    # Short only where it is waited out: on a busy machine an answer must not seem to be missing.
+    timeout_s = 3.0 if answers[0].kind == "hang" else 10.0
+    async with dispatching(redis, slack_sink(slack, timeout_s=timeout_s)) as dispatcher:
         await settled(redis)
     assert marked(slack) == marks
     assert await states(redis) == {"a1": ("sent", len(answers) + 1, None)}
@@ -545,7 +554,18 @@ async def test_redis_killed_and_back(tmp_path: Path) -> None:
         await settled(client)
     await client.aclose()
     server.kill()
-    assert [one.alert.id for one in sink.delivered] == ["a1", "a2"]
+    assert once_or_marked(sink) == ["a1", "a2"]
+
+
+def once_or_marked(sink: MemorySink) -> list[str]:
+    """The alerts in the order in which they came, each of which came once: a second copy, of which there may be
+    one, says that it is.
+    """
+    copies: dict[str, list[bool]] = {}
+    for one in sink.delivered:
+        copies.setdefault(one.alert.id, []).append(one.message["text"].startswith("[possible duplicate]"))
+    assert all(marks in ([False], [False, True]) for marks in copies.values()), copies
+    return list(copies)
 
 
 class Unplugging(MemorySink):

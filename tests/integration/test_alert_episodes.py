@@ -180,7 +180,7 @@ async def test_exactly_one_of_many_claims_wins_and_the_message_shows_who(
         await settled(redis)
         (winner,) = set(winners)
         assert f"<@{winner}> has this" in shown(slack.shown["1700000000.000001"])
-        assert actions(slack.shown["1700000000.000001"]) == ["snooze", "unfit", "open"]
+        assert actions(slack.shown["1700000000.000001"]) == ["release", "snooze", "unfit", "open"]
         drawn = len(slack.calls)
         assert await clicks.claim("a1", by=winner or "", at=now_ms()) == winner
         await enqueue(redis, an_alert(2, episode="x"))
@@ -341,11 +341,11 @@ class Timed(MemorySink):
         return await super().send(alert, message, attempt=attempt)
 
 
-async def test_a_burst_stays_within_the_budget_and_every_lead_is_named(redis: Redis) -> None:
+@pytest.mark.parametrize("leads", [1_000, pytest.param(10_000, marks=pytest.mark.soak)])
+async def test_a_burst_stays_within_the_budget_and_every_lead_is_named(redis: Redis, leads: int) -> None:
     sink = Timed()
-    leads = 10_000
     alerts = [
-        an_alert(n, visitor=f"v{n}", traits={"name": f"Lead{n}"}, urgent=n % 1_000 == 7) for n in range(leads)
+        an_alert(n, visitor=f"v{n}", traits={"name": f"Lead{n}"}, urgent=n % 500 == 7) for n in range(leads)
     ]
     budget = Budget(limit=20, window_s=1)
     async with dispatching(redis, sink, budget=budget, lease_ms=10_000) as dispatcher:

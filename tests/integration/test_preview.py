@@ -39,7 +39,13 @@ async def create(shop: Shop, *, status: int = 201, site: str = "demo", **ask: An
 
 
 async def follow(shop: Shop, url: str) -> tuple[int, str, str]:
-    """Open a link: status, where it leads, the cookie's line."""
+    """Open a link: status, the page where it leads, the cookie's line."""
+    status, to, cookie = await lead(shop, url)
+    return status, to.partition("#kz_preview=")[0], cookie
+
+
+async def lead(shop: Shop, url: str) -> tuple[int, str, str]:
+    """The same, the address as it is."""
     parts = urlsplit(url)
     local = URL(f"http://127.0.0.1:{shop.server.port}{parts.path}?{parts.query}", encoded=True)
     async with shop.http.get(local, allow_redirects=False) as answer:
@@ -328,8 +334,16 @@ async def test_what_cannot_be_previewed_is_said(
 
 
 async def test_links_are_for_the_admin_alone(shop: Shop) -> None:
-    await shop.post("/v1/admin/sites/demo/previews", {}, status=401)
-    await create(shop, site="nothing", status=404)
+    path, ask = "/v1/admin/sites/demo/previews", {"draft": DEMO}
+    wrong = ("", "Bearer ", "Bearer wrong", f"Basic {ADMIN_TOKEN}", f"Bearer {ADMIN_TOKEN}x")
+    answers = [await shop.post(path, ask, status=401, Authorization=one) for one in wrong]
+    assert [(one["error"]["code"], one.get("url")) for one in answers] == [("unauthorized", None)] * len(
+        wrong
+    )
+    assert (await create(shop, site="nothing", status=404))["error"]["code"] == "not_found"
+    assert [key async for key in shop.redis.scan_iter("kz:site:*:draft:*")] == []
+    assert (await create(shop, draft=DEMO))["as"] == "draft"
+    assert len([key async for key in shop.redis.scan_iter("kz:site:demo:draft:*")]) == 1
 
 
 async def test_over_https_the_cookie_reaches_other_sites_pages(redis_url: str, tmp_path: Path) -> None:
@@ -339,6 +353,58 @@ async def test_over_https_the_cookie_reaches_other_sites_pages(redis_url: str, t
         _, _, cookie = await follow(shop, made["url"])
         morsel = SimpleCookie(cookie)["kz_preview"]
         assert (morsel["httponly"], morsel["samesite"], morsel["secure"]) == (True, "None", True)
+
+
+# Where third-party cookies are blocked
+
+
+async def handed(shop: Shop, url: str) -> str:
+    """The preview that a link gives the page's tab, in a browser that keeps no cookie of it."""
+    _, to, _ = await lead(shop, url)
+    shop.http.cookie_jar.clear()
+    return to.partition("#kz_preview=")[2]
+
+
+async def test_a_tab_brings_its_preview_where_cookies_do_not_come_along(shop: Shop) -> None:
+    tab = await handed(shop, (await create(shop, audiences=["high_intent"]))["url"])
+    before = await recorded(shop)
+    for page in ("/pricing", "/cases", "/"):
+        answer = await shop.beacon({**PAGE, "url": f"{ORIGIN}{page}"}, preview=tab)
+        assert answer["decisions"]["hero"]["html"] == TALK
+        assert answer["preview"]["as"] == "audience high_intent"
+    assert await recorded(shop) == before
+    assert not list(shop.http.cookie_jar)
+
+
+async def test_a_tabs_preview_goes_before_the_browsers(shop: Shop) -> None:
+    tab = await handed(shop, (await create(shop, audiences=["high_intent"]))["url"])
+    await preview(shop, audiences=["returning"])
+    assert (await shop.beacon(PAGE, preview=tab))["preview"]["as"] == "audience high_intent"
+    for over in ("off", "", None, "x" * 5_000):
+        assert (await shop.beacon(PAGE, preview=over))["preview"]["as"] == "audience returning"
+
+
+async def test_turning_it_off_tells_the_tab(shop: Shop) -> None:
+    tab = await handed(shop, f"/v1/preview?{urlencode({'off': '', 'to': ORIGIN + '/x'})}")
+    assert tab == "off"
+    answer = await shop.beacon(PAGE, preview=tab)
+    assert "preview" not in answer
+    assert answer["decisions"]["hero"]["html"] == "<h1>Welcome</h1>"
+
+
+@pytest.mark.parametrize(
+    ("public", "to", "told"),
+    [
+        ("http://localhost:8080", f"{ORIGIN}/", True),
+        ("http://localhost:8080", f"{ORIGIN}/a?b=c", True),
+        ("http://localhost:8080", f"{ORIGIN}/#top", False),
+        ("http://kz.shop.example", f"{ORIGIN}/", True),
+        ("http://shop.example:8080", f"{ORIGIN}/", False),
+    ],
+)
+def test_only_pages_of_another_host_are_told(public: str, to: str, told: bool) -> None:
+    links = PreviewLinks(public_url=public, secret_key="test-secret-key")
+    assert links.page(to, "token") == (f"{to}#kz_preview=token" if told else to)
 
 
 # The command

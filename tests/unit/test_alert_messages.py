@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from slack_sdk.models.blocks import Block
 
 from alerts.blocks import TOTAL_LIMIT, length
-from alerts.digest import Cause, digest_message
+from alerts.digest import ROOM_LATER, Cause, digest_message, lines
 from alerts.escape import mrkdwn, plain
 from alerts.messages import follow_up, slack_message
 from alerts.model import Alert, Escalation, Part, PastVisit, SeenPage
@@ -249,14 +249,16 @@ def test_visitor_text_only_shows(text: str, locale: str) -> None:
                 visitor_url=visitor_url,
                 cause=cause,
                 stale_ms=900_000,
+                standings=standings,
             )[0]
             for cause in get_args(Cause)
+            for standings in (None, {"a1": Standing(owner="U1")})
         ),
     ):
         check_blocks(message)
         parsed = [message["text"], *(one["text"] for one in texts(message) if one["type"] == "mrkdwn")]
         for one in [*parsed, *(one["text"] for one in texts(message))]:
-            assert "<" not in OUR_LINK.sub("", one)
+            assert "<" not in OUR_LINK.sub("", one).replace("<@U1>", "")
             assert INVISIBLE.search(one) is None
         assert "bold* " not in "".join(parsed)
         assert ":fire:" not in "".join(parsed)
@@ -334,11 +336,46 @@ def test_a_digest_names_the_highest_scores_first_and_everybody_else() -> None:
     assert message["text"].startswith("[possible duplicate] 14 alerts")
 
 
-def test_what_one_digest_cannot_name_waits_for_the_next() -> None:
+@pytest.mark.parametrize(
+    ("standing", "button", "said"),
+    [
+        (Standing(), "claim", ""),
+        (Standing(owner="U0123ABCD"), "release", " · :raised_hand: <@U0123ABCD>"),
+        (Standing(unfit=Unfit(by="U3", at=ALERT.at)), None, " · :no_entry_sign: <@U3>"),
+    ],
+)
+@pytest.mark.parametrize("locale", ["en", "ja"])
+def test_each_line_of_a_digest_ends_with_its_button(
+    standing: Standing, button: str | None, said: str, locale: str
+) -> None:
+    alerts = some_alerts(
+        200, locale=locale, why="Downloaded a whitepaper: a guide with a rather long name" * 2
+    )
+    options: Any = {"visitor_url": visitor_url, "cause": "budget", "stale_ms": 1}
+    message, told = digest_message(alerts, standings={}, **options)
+    check_blocks(message)
+    # Drawn again when people have clicked on every line, it still names everybody.
+    named = [one for one in alerts if one.id in told]
+    message, again = digest_message(
+        named, standings={one.id: standing for one in named}, room=ROOM_LATER, **options
+    )
+    check_blocks(message)
+    assert again == told
+    rows = [block for block in message["blocks"] if "/visitors/" in str(block)]
+    assert [row["text"]["text"].endswith(f" · 12:04{said}") for row in rows] == [True] * 10
+    shown = [(row.get("block_id"), row.get("accessory", {}).get("action_id")) for row in rows]
+    assert shown == [(f"kizashi.a{n}" if button else None, button) for n in range(199, 189, -1)]
+    assert [one.id for one in lines(named)] == [f"a{n}" for n in range(199, 189, -1)]
+
+
+@pytest.mark.parametrize("standings", [None, {}])
+def test_what_one_digest_cannot_name_waits_for_the_next(standings: dict[str, Standing] | None) -> None:
     waiting, digests = some_alerts(1_000), 0
     named: list[str] = []
     while waiting:
-        message, told = digest_message(waiting, visitor_url=visitor_url, cause="budget", stale_ms=1)
+        message, told = digest_message(
+            waiting, visitor_url=visitor_url, cause="budget", stale_ms=1, standings=standings
+        )
         check_blocks(message)
         digests += 1
         here = re.findall(r"(?:\||• )N(\d+) ", shown(message))
@@ -394,7 +431,7 @@ def test_an_update_leads_with_what_is_new_and_keeps_what_was() -> None:
         (Standing(), ["claim", "snooze", "unfit", "open"], ""),
         (
             Standing(owner="U1", owner_at=ALERT.at),
-            ["snooze", "unfit", "open"],
+            ["release", "snooze", "unfit", "open"],
             "<@U1> has this, since Nov 22, 12:04",
         ),
         (

@@ -10,8 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from alerts.episodes import continued, rejoined
-from alerts.model import Alert, AlertRule, Route
+from alerts.model import Alert, AlertRule, Place, Route
 from alerts.rules import FADED, fire
+from alerts.sample import sample
 from alerts.words import duration, happened, moved
 from core.bucketing import bucket
 from core.events import Event
@@ -45,6 +46,7 @@ def fired(
     after: Profile | None = None,
     event: Event | None = None,
     attributes: Mapping[str, Any] | None = None,
+    earlier: Mapping[str, Any] | None = None,
     locale: str = "en",
     **more: Any,
 ) -> tuple[list[Alert], dict[str, int]]:
@@ -54,11 +56,8 @@ def fired(
         after=after or a_profile(),
         event=event or an_event(),
         attributes=attributes or {},
-        site="demo",
-        site_name="Acme ERP",
-        locale=locale,
-        timezone="Asia/Tokyo",
-        **more,
+        earlier=lambda: earlier or {},
+        place=Place(site="demo", name="Acme ERP", locale=locale, timezone="Asia/Tokyo", **more),
     )
 
 
@@ -107,6 +106,47 @@ def test_what_fires(
     )
     assert [alert.rule for alert in alerts] == ([rule.id] if fires else [])
     assert alerted == ({rule.id: AT} if fires else {})
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "fires"),
+    [(19, 20, True), (20, 21, False), (19, 19, False), (25, 10, False), (None, 20, True), (None, 5, False)],
+)
+def test_a_condition_becomes_true_once(was: int | None, now: int, fires: bool) -> None:
+    rule = AlertRule(id="warm", channel="#hot", becomes=is_warm)
+    earlier = {} if was is None else {"score": was}
+    alerts, _ = fired(rule, attributes={"score": now}, earlier=earlier)
+    assert [one.rule for one in alerts] == (["warm"] if fires else [])
+
+
+@pytest.mark.parametrize(
+    ("reads", "facts", "english", "japanese"),
+    [
+        ({"score"}, {"score": 82.5}, "The score came to 82.5", "スコアが82.5になりました"),
+        (
+            {"account.people", "score"},
+            {"account": {"people": 3, "name": "Acme"}},
+            "3 people of Acme came within 7 days",
+            "この7日間にAcmeの3人が訪れました",
+        ),
+        (
+            {"account.people"},
+            {"account": {"people": 3}},
+            "3 people of one company came within 7 days",
+            "この7日間に同じ会社の3人が訪れました",
+        ),
+        ({"traits.plan"}, {}, "Became “big fish”", "「big fish」に当てはまりました"),
+    ],
+)
+def test_why_where_a_condition_became_true(
+    reads: set[str], facts: dict[str, Any], english: str, japanese: str
+) -> None:
+    rule = AlertRule(id="big-fish", channel="#c", becomes=bool, reads=frozenset(reads))
+    for locale, said in (("en", english), ("ja", japanese)):
+        (alert,), _ = fired(rule, attributes={"any": 1} | facts, locale=locale)
+        assert alert.why == said
+        shown = sample(rule, site="s", site_name="S", locale=locale, timezone="UTC", now=AT)
+        assert shown.why != ""
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from benchmarks import pure, report, results
+import snippet
+from benchmarks import pure, report, results, snippet_size
 from benchmarks import site as measured
 from benchmarks.harness import cpu_us, in_turns
 from benchmarks.results import Machine, Results, Row
@@ -30,6 +32,7 @@ def test_every_family_has_rows_and_every_speed_its_yardstick() -> None:
         "The beacon",
         "Beacon to Slack",
         "Memory",
+        "The tag's size",
     ]
     for start in starts:
         assert [row for row in found.rows if row.family.startswith(start)], start
@@ -126,3 +129,25 @@ def test_the_pure_rows_run() -> None:
     rows = pure.rows(rounds=1)
     assert len(rows) == len(pure.PASTS) + 1 + 1 + len(pure.EXPERIENCES)
     assert all(row.value > 0 and row.ratio for row in rows)
+
+
+def test_the_tag_s_size_is_that_of_the_built_file_and_each_row_says_whose_figure_it_is(
+    tmp_path: Path,
+) -> None:
+    measured_one, quoted_one = snippet_size.PEERS[2], snippet_size.PEERS[0]
+    file = tmp_path / f"growthbook-{measured_one.version}" / "package" / measured_one.file
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"x" * 10_000)
+    assert snippet_size.size_of(measured_one, tmp_path) == (
+        len(gzip.compress(b"x" * 10_000, 9, mtime=0)),
+        f"measured: auto.min.js {measured_one.version}",
+    )
+    file.unlink()
+    assert snippet_size.size_of(measured_one, tmp_path) == (18_048, "quoted: could not be fetched")
+    assert snippet_size.size_of(quoted_one, tmp_path) == (2_229, "quoted: not on npm")
+    shown = [row for row in results.read().rows if row.family == snippet_size.FAMILY]
+    built = len(gzip.compress(snippet.source(), 9, mtime=0))
+    assert {row.value for row in shown if row.yardstick} == {float(built)}
+    assert [str(row.yardstick).partition(",")[0] for row in shown if row.yardstick] == [
+        peer.name for peer in snippet_size.PEERS
+    ]

@@ -189,7 +189,7 @@ CONDITIONS = st.recursive(st.dictionaries(PATHS, EXPECTED, max_size=2), _joined,
 ATTRIBUTES = st.dictionaries(st.sampled_from(["a", "b", "c"]), VALUES)
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(CONDITIONS, ATTRIBUTES)
 def test_answers_equal_growthbooks(condition: dict[str, Any], attributes: dict[str, Any]) -> None:
     assert matches(condition, attributes, GROUPS) is evalCondition(attributes, condition, GROUPS)

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from core.bucketing import bucket
+from personalization.complaints import EVERY_MS, MOST, Complaints
 from personalization.decide import Decisions, Exposure, decide
 from personalization.experiences import ordinal
 from personalization.model import Choice, Experience, Variant
 from personalization.templates import RenderError, compile_template
+from tests.factories import T0
 
 
 def variant(name: str, weight: float = 1, template: str | None = None) -> Variant:
@@ -182,3 +184,19 @@ def test_a_template_sees_the_visitor_the_locale_and_the_site() -> None:
 )
 def test_ordinals(number: int, words: str) -> None:
     assert ordinal(number) == words
+
+
+def test_an_error_is_told_once_a_minute() -> None:
+    complaints = Complaints()
+    assert complaints.news(["a", "b", "a"], T0) == ["a", "b"]
+    assert complaints.news(["a"], T0 + EVERY_MS - 1) == []
+    assert complaints.news(["a", "c"], T0 + EVERY_MS) == ["a", "c"]
+    # A clock that steps back must not silence it for long.
+    assert complaints.news(["a"], T0) == ["a"]
+
+
+def test_so_many_errors_are_remembered() -> None:
+    complaints = Complaints()
+    many = [str(number) for number in range(MOST + 1)]
+    assert complaints.news(many, T0) == many
+    assert complaints.news([many[0], many[-1]], T0 + 1) == [many[0]]

@@ -12,6 +12,7 @@ import pytest
 from core.events import DAY_MS, Event, Rejection
 from core.visitor_ids import visitor_of, visitor_of_user
 from server.body import MAX_EVENT
+from server.geo import NOWHERE, Place
 from server.segment_call import with_campaign
 from server.segment_parse import Parser
 from server.segment_settings import client_settings
@@ -63,6 +64,9 @@ CALLS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
      {"type": "group", "props": {"name": "Acme", "id": "g1"}}),
     ("alias", {"type": "alias", "previousId": "before", "userId": "u1"},
      {"type": "identify", "visitor": visitor_of("demo", "before"), "props": {"id": "u1"}}),
+    ("alias by a server library, which sends the new id as userId too",
+     {"type": "alias", "previousId": "u0", "userId": "u1", "anonymousId": "ann"},
+     {"type": "identify", "visitor": visitor_of("demo", "u0"), "props": {"id": "u1"}, "user": ""}),
     ("a user id of a server library", {"type": "track", "event": "x", "anonymousId": None, "userId": 42},
      {"visitor": visitor_of_user("demo", "42")}),
     ("both ids", {"type": "track", "event": "x", "userId": "u1"}, {"visitor": ANN}),
@@ -81,6 +85,34 @@ def test_what_a_call_says(call: dict[str, Any], expected: dict[str, Any]) -> Non
     found = event(call)
     assert {name: getattr(found, name) for name in expected} == expected
     assert found.received_at == NOW
+
+
+PLACES = {"203.0.113.7": Place(country="JP", company_domain="acme.example")}
+CONTEXT_IPS: list[tuple[str, dict[str, Any], dict[str, Any], Place]] = [
+    ("known", {"context": {"ip": "203.0.113.7"}}, {}, PLACES["203.0.113.7"]),
+    ("the batch's", {}, {"context": {"ip": "203.0.113.7"}}, PLACES["203.0.113.7"]),
+    ("unknown", {"context": {"ip": "198.51.100.1"}}, {}, NOWHERE),
+    ("no address", {"context": {"ip": 7}}, {}, NOWHERE),
+    ("none", {}, {}, NOWHERE),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "batch", "place"), [pytest.param(*row[1:], id=row[0]) for row in CONTEXT_IPS]
+)
+def test_the_place_of_the_address_in_the_context(
+    call: dict[str, Any], batch: dict[str, Any], place: Place
+) -> None:
+    asked: list[str] = []
+
+    def place_of(ip: str) -> Place:
+        asked.append(ip)
+        return PLACES.get(ip, NOWHERE)
+
+    found = event({"type": "track", "event": "x", **call}, place_of=place_of, **batch)
+    assert (found.country, found.company) == (place.country, place.company_domain)
+    assert len(asked) == 1
+    assert not asked[0] or asked[0] not in str(found)  # looked up, and not kept
 
 
 def test_a_call_without_a_message_id_gets_one_of_its_own() -> None:

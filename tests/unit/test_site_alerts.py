@@ -11,6 +11,7 @@ from alerts.quiet import Quiet
 from sites.check import check_text
 from sites.compile import compile_site
 from sites.model import SiteFile
+from sites.schema import json_schema
 
 HEAD = "site: s\nname: S\nwrite_key: k\norigins: [https://s.example]\naudiences: {hot: {score: {$gte: 50}}}\n"
 
@@ -123,6 +124,43 @@ def test_what_is_refused(text: str, field: str, message: str) -> None:
     found = mistakes(text)
     assert [name for name, _ in found] == [field]
     assert message in found[0][1]
+
+
+def a_file(rule: str) -> str:
+    return f"{HEAD}alerts:\n  - {{id: a, channel: '#a'{rule}}}\n"
+
+
+def test_a_condition_that_becomes_true() -> None:
+    found = check_text(a_file(", becomes: {score: {$gte: 80}, account.people: {$gte: 3}}"))
+    assert isinstance(found, SiteFile), found
+    site = compile_site(found, revision=1, rule_versions={})
+    (made,) = site.alerts
+    assert made.becomes is not None
+    assert [made.becomes({"score": score, "account": {"people": 3}}) for score in (79, 80)] == [False, True]
+    assert (made.reads, site.asks_account) == ({"score", "account.people"}, True)
+    assert "becomes" in json_schema()["$defs"]["AlertFile"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "message"),
+    [
+        ("", "alerts[0]", "exactly one of `on`, `enters`, `leaves` and `becomes`"),
+        (", on: x, becomes: {score: {$gte: 80}}", "alerts[0]", "exactly one of"),
+        (
+            ", becomes: {score: {$gte: eighty, $lt}}",
+            "alerts[0].becomes.score.$lt",
+            "must be a number or text",
+        ),
+        (", becomes: {scoer: {$gte: 80}}", "alerts[0].becomes.scoer", "did you mean `score`"),
+        (", becomes: 80", "alerts[0].becomes", "must be a mapping"),
+        (", becomes: {now.hour: 9}", "alerts[0].becomes", "ask for it in `when`"),
+    ],
+)
+def test_what_is_refused_of_becomes(text: str, field: str, message: str) -> None:
+    found = check_text(a_file(text))
+    assert isinstance(found, list)
+    assert [(one.line, one.field) for one in found] == [(7, field)]
+    assert message in found[0].message
 
 
 def test_the_example_in_the_docs_is_a_site_file() -> None:
