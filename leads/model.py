@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from core.index import Index
+
 Matcher = Callable[[Mapping[str, Any]], bool]
 
 
@@ -46,8 +48,8 @@ class Scoring:
     high: float = 50
     #: The score at which a lead becomes an MQL.
     mql: float = 50
-    by_event: Mapping[str, tuple[ScoringRule, ...]] = field(default_factory=dict)
+    by_event: Mapping[str, Index[ScoringRule]] = field(default_factory=dict)
     by_id: Mapping[str, ScoringRule] = field(default_factory=dict)
-    holding: tuple[ScoringRule, ...] = ()
+    holding: Index[ScoringRule] = Index(())  # noqa: RUF009 - it never changes
     idle: tuple[ScoringRule, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -66,9 +66,10 @@ def reactions(
     profile: Profile, event: Event, scoring: Scoring, attributes: Mapping[str, Any], timezone: tzinfo
 ) -> list[Entry]:
     """Entries for the `on` rules that `event` fires."""
+    rules = scoring.by_event.get(event.name)
     fired = [
         _entry(rule, _within(rule, profile, event.at, scoring), event.id, event.at)
-        for rule in scoring.by_event.get(event.name, ())
+        for rule in (rules.candidates(attributes) if rules else ())
         if _may_fire(rule, profile, event, timezone) and (rule.when is None or rule.when(attributes))
     ]
     return [entry for entry in fired if entry.points]
@@ -77,7 +78,7 @@ def reactions(
 def holds(profile: Profile, event: Event, scoring: Scoring, attributes: Mapping[str, Any]) -> list[Entry]:
     """Entries for attribute rules that have become true (their points) or false (the same points back)."""
     entries = []
-    for rule in scoring.holding:
+    for rule in _may_hold(profile, scoring, attributes):
         tally = profile.points.get(rule.id)
         held = tally is not None and tally.holds
         now_true = rule.when is not None and rule.when(attributes)
@@ -87,6 +88,16 @@ def holds(profile: Profile, event: Event, scoring: Scoring, attributes: Mapping[
             back = -faded(tally.points, event.at - tally.as_of, scoring.half_life_ms)
             entries.append(_entry(rule, back, event.id, event.at))
     return entries
+
+
+def _may_hold(profile: Profile, scoring: Scoring, attributes: Mapping[str, Any]) -> Iterable[ScoringRule]:
+    """The rules that may hold now, and those that have held until now."""
+    found = scoring.holding.candidates(attributes)
+    if len(found) == len(scoring.holding):
+        return found
+    known = {rule.id for rule in found}
+    held = sorted(name for name, tally in profile.points.items() if tally.holds and name not in known)
+    return [*found, *(scoring.by_id[name] for name in held if name in scoring.by_id)]
 
 
 def _may_fire(rule: ScoringRule, profile: Profile, event: Event, timezone: tzinfo) -> bool:

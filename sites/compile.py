@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from core.attributes import root_of
 from core.conditions import compile_condition
+from core.index import Index
 from leads.model import Scoring, ScoringRule
 from personalization.allocation import allocation, shares
 from personalization.goals import Goal
@@ -31,6 +32,7 @@ from sites.site import Matcher, Site
 def compile_site(file: SiteFile, *, revision: int, rule_versions: Mapping[str, int]) -> Site:
     """Compile every condition and template. A rule without an entry in `rule_versions` has version 1."""
     experiences = _experiences(file)
+    audiences = {name: compile_condition(condition) for name, condition in file.audiences.items()}
     return Site(
         id=file.site,
         name=file.name,
@@ -42,7 +44,8 @@ def compile_site(file: SiteFile, *, revision: int, rule_versions: Mapping[str, i
         topic_of=classifier([(topic.path, topic.topic) for topic in file.topics]),
         topic_labels={t.topic: _in_locale(t.label, file.locale) for t in file.topics if t.label},
         scoring=compile_scoring(file.scoring, rule_versions, file.locale, mql=file.stages.mql),
-        audiences={name: compile_condition(condition) for name, condition in file.audiences.items()},
+        audiences=audiences,
+        audience_index=Index((file.audiences[name], (name, matches)) for name, matches in audiences.items()),
         experiences=experiences,
         alerts=tuple(
             compile_alert(one, instruction=_in_locale(one.instruction, file.locale)) for one in file.alerts
@@ -87,6 +90,7 @@ def compile_scoring(
 ) -> Scoring:
     """The rules, and the same rules by what makes them give points."""
     rules = tuple(_rule(rule, rule_versions.get(rule.id, 1), locale) for rule in file.rules)
+    asking = [(one.when, rule) for one, rule in zip(file.rules, rules, strict=True)]
     names = dict.fromkeys(rule.on for rule in rules if rule.on is not None)
     return Scoring(
         rules=rules,
@@ -95,8 +99,8 @@ def compile_scoring(
         high=file.bands.high,
         mql=file.bands.high if mql is None else mql,
         by_id={rule.id: rule for rule in rules},
-        by_event={name: tuple(rule for rule in rules if rule.on == name) for name in names},
-        holding=tuple(rule for rule in rules if rule.on is None and rule.when is not None),
+        by_event={name: Index(pair for pair in asking if pair[1].on == name) for name in names},
+        holding=Index(pair for pair in asking if pair[1].on is None and pair[1].when is not None),
         idle=tuple(rule for rule in rules if rule.idle_event is not None),
         labels={rule.id: rule.label for rule in rules if rule.label},
     )

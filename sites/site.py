@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from alerts.model import AlertRule
+from core.index import Index
 from leads.model import Scoring
 from personalization.goals import Goal
 from personalization.model import Experience
@@ -40,6 +41,8 @@ class Site:
     #: What an experience is measured by, and the name of the shares of each (experience, audience).
     goals: tuple[Goal, ...] = ()
     allocations: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    #: The audiences, found by what they ask for.
+    audience_index: Index[tuple[str, Matcher]] | None = None
     #: The first names of the paths that rules, audiences, alerts and goals read; None: any.
     asks: frozenset[str] | None = None
     #: Whether a condition reads what the people of the visitor's company do (`account.people`, …).

@@ -174,7 +174,9 @@ def _place(profile: Profile, facts: dict[str, Any], now: int, site: Site) -> Pro
     score = scoring.score_at(profile, now, site.scoring)
     intent = scoring.band(score, site.scoring)
     facts["score"], facts["intent"], facts["stage"] = score, intent, stage_of(profile)
-    audiences = tuple(name for name, matches in site.audiences.items() if matches(facts))
+    index = site.audience_index
+    asked = site.audiences.items() if index is None else index.candidates(facts)
+    audiences = tuple([name for name, matches in asked if matches(facts)])
     facts["audiences"] = list(audiences)
     return replace(profile, score=score, intent=intent, audiences=audiences)
 

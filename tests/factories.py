@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from core.conditions import compile_condition
 from core.events import OWN_TYPES, TYPES, Event
+from core.index import Index
 from leads.model import Scoring, ScoringRule
 from sites.site import Site
 
@@ -55,15 +56,15 @@ def rule(id: str, points: float, *, when: Mapping[str, Any] | None = None, **fie
 
 def scoring(*rules: ScoringRule, **fields: Any) -> Scoring:
     """Scoring with its indexes filled."""
-    by_event: dict[str, tuple[ScoringRule, ...]] = {}
+    by_event: dict[str, list[ScoringRule]] = {}
     for one in rules:
         if one.on:
-            by_event[one.on] = (*by_event.get(one.on, ()), one)
+            by_event.setdefault(one.on, []).append(one)
     return Scoring(
         rules=rules,
         by_id={rule.id: rule for rule in rules},
-        by_event=by_event,
-        holding=tuple(r for r in rules if r.on is None and r.idle_event is None),
+        by_event={name: Index((None, one) for one in found) for name, found in by_event.items()},
+        holding=Index((None, r) for r in rules if r.on is None and r.idle_event is None),
         idle=tuple(r for r in rules if r.idle_event),
         **fields,
     )
