@@ -1,4 +1,4 @@
-"""The beacon: CPU a request and requests a second of one web process, beside bare aiohttp answering 204."""
+"""The beacon: CPU a request, requests a second and latency of one web process, beside bare aiohttp and nginx."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import itertools
 import json
 import os
 import random
+import statistics
+import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import nginx
 from benchmarks import site as measured
 from benchmarks.harness import SECRET_KEY, Process, environment, in_turns, until
-from benchmarks.load import free_port, listening, request, send
-from benchmarks.results import Row, compared
+from benchmarks.load import at_rate, free_port, listening, request, send
+from benchmarks.results import Row, aimed, compared
 from benchmarks.visitors import mix
 from server.tokens import Tokens
 from sites.registry import publish
@@ -28,9 +31,13 @@ from storage.profiles import Position, pack
 
 FAMILY = "The beacon, one web process"
 YARDSTICK = "bare aiohttp answering 204"
-ROUNDS = 7
+ROUNDS = 5
 REQUESTS = 1_000
 KNOWN = 200
+#: Shares of bare aiohttp's speed that are to be reached, by the number of connections.
+GOALS = {64: 0.55, 8: 0.45}
+#: The steady load: requests a second, for how many requests.
+RATE, STEADY = 300, 1_500
 
 
 class Sample(NamedTuple):
@@ -48,44 +55,77 @@ class Target(NamedTuple):
     requests: Iterator[bytes]
     status: int
 
-    def sample(self) -> Sample:
+    def sample(self, connections: int) -> Sample:
         """Send a round of requests."""
         cpu = self.process.cpu_s()
-        load = asyncio.run(send(self.requests, port=self.port, count=REQUESTS, status=self.status))
+        load = asyncio.run(
+            send(self.requests, port=self.port, count=REQUESTS, status=self.status, connections=connections)
+        )
         return Sample((self.process.cpu_s() - cpu) * 1e6 / load.requests, load.requests / load.seconds)
+
+    def steady(self) -> list[float]:
+        """The latencies (ms) under the steady load."""
+        return asyncio.run(
+            at_rate(self.requests, port=self.port, rate=RATE, count=STEADY, status=self.status)
+        )
 
 
 def rows() -> list[Row]:
     """Every row of this family."""
     with tempfile.TemporaryDirectory() as home, Server(Path(home) / "store") as store:
-        tokens = asyncio.run(_known_visitors(store.url))
-        with _web(store.url, Path(home)) as (web, port), _bare(Path(home)) as (bare, bare_port):
-            targets = {
-                "a page view of a new visitor": Target(web, port, _requests([""], port), 200),
-                "a page view of a known visitor": Target(web, port, _requests(tokens, port), 200),
-                YARDSTICK: Target(bare, bare_port, _requests(tokens, bare_port), 204),
-            }
-            samples = in_turns({name: target.sample for name, target in targets.items()}, ROUNDS + 1)
-    counted = {name: taken[1:] for name, taken in samples.items()}  # the first round warms up
-    bare_samples = counted.pop(YARDSTICK)
-    return [row for name, taken in counted.items() for row in _rows(name, taken, bare_samples)]
+        tokens = asyncio.run(known_visitors(store.url))
+        with web(store.url, Path(home)) as (process, port), _others(store.url, Path(home), tokens) as others:
+            known = Target(process, port, requests(tokens, port), 200)
+            new = Target(process, port, requests([""], port), 200)
+            return [
+                *_speed(known, others, 64, "a page view of a known visitor"),
+                *_speed(new, {YARDSTICK: others[YARDSTICK]}, 64, "a page view of a new visitor"),
+                *_speed(known, {YARDSTICK: others[YARDSTICK]}, 8, "a page view of a known visitor"),
+                *_latency(known, others[YARDSTICK]),
+            ]
 
 
-def _rows(name: str, samples: list[Sample], bare: list[Sample]) -> list[Row]:
-    return [
-        compared(
-            FAMILY,
-            f"CPU of {name}",
-            [s.cpu_us for s in samples],
-            "µs CPU",
-            YARDSTICK,
-            [s.cpu_us for s in bare],
-        ),
-        compared(FAMILY, name, [s.per_s for s in samples], "requests/s", YARDSTICK, [s.per_s for s in bare]),
-    ]
+def _speed(target: Target, others: dict[str, Target], connections: int, what: str) -> list[Row]:
+    """The target in turns with the others; the first round warms up. Peers beside the yardstick get rows too."""
+    measures = {what: target, **others}
+    samples = in_turns(
+        {name: lambda one=one: one.sample(connections) for name, one in measures.items()}, ROUNDS + 1
+    )
+    taken = {name: found[1:] for name, found in samples.items()}
+    bare = taken.pop(YARDSTICK)
+    found = []
+    for name, own in taken.items():
+        cpu = _cpu(f"CPU of {name}, {connections} connections", own, bare)
+        found.append(aimed(cpu, "ratio", most=round(1 / GOALS[connections], 2)) if name == what else cpu)
+        per_s = [one.per_s for one in own]
+        title = f"{name}, {connections} connections"
+        found.append(compared(FAMILY, title, per_s, "requests/s", YARDSTICK, [one.per_s for one in bare]))
+    return found
 
 
-async def _known_visitors(store_url: str) -> list[str]:
+def _cpu(name: str, samples: Sequence[Sample], bare: Sequence[Sample]) -> Row:
+    return compared(
+        FAMILY, name, [one.cpu_us for one in samples], "µs CPU", YARDSTICK, [one.cpu_us for one in bare]
+    )
+
+
+def _latency(target: Target, bare: Target) -> list[Row]:
+    own, other = target.steady(), bare.steady()
+    found = []
+    for percent in (50, 99):
+        name = f"p{percent} of a page view of a known visitor, {RATE} requests a second"
+        row = compared(
+            FAMILY, name, [_percentile(own, percent)], "ms", YARDSTICK, [_percentile(other, percent)]
+        )
+        found.append(aimed(row, "ratio", most=3) if percent == 99 else row)
+    return found
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+async def known_visitors(store_url: str) -> list[str]:
     """Publish the site and store some visitors; their tokens."""
     site = measured.compiled()
     tokens = Tokens(secret_key=SECRET_KEY)
@@ -100,8 +140,8 @@ async def _known_visitors(store_url: str) -> list[str]:
     return found
 
 
-def _requests(tokens: list[str], port: int) -> Iterator[bytes]:
-    """Page views without end, each with an id of its own and one slot to fill."""
+def requests(tokens: list[str], port: int) -> Iterator[bytes]:
+    """Page views without end, each with an id of its own and two slots to fill."""
     rng = random.Random(1)
     for token in itertools.cycle(tokens):
         event = {
@@ -111,22 +151,38 @@ def _requests(tokens: list[str], port: int) -> Iterator[bytes]:
             "title": "Pricing",
             "ref": "https://www.example.com/",
         }
-        body = {"site": "demo", "v": token, "events": [event], "slots": ["hero"]}
+        body = {"site": "demo", "v": token, "events": [event], "slots": ["hero", "side"]}
         yield request(json.dumps(body).encode(), port=port)
 
 
 @contextlib.contextmanager
-def _web(store_url: str, home: Path) -> Iterator[tuple[Process, int]]:
+def web(
+    store_url: str, home: Path, program: Sequence[str] = (sys.executable, "-m")
+) -> Iterator[tuple[Process, int]]:
+    """Kizashi's web process, started by `program`, and its port."""
     port = free_port()
     env = environment(store_url=store_url, data_dir=home, port=port)
-    with Process("cli.main", "web", env=env, log=home / "web.log") as process:
+    with Process("cli.main", "web", env=env, log=home / "web.log", program=program) as process:
         asyncio.run(until(lambda: listening(port), process))
         yield process, port
 
 
 @contextlib.contextmanager
-def _bare(home: Path) -> Iterator[tuple[Process, int]]:
-    port = free_port()
-    with Process("benchmarks.bare_server", str(port), env=os.environ, log=home / "bare.log") as process:
-        asyncio.run(until(lambda: listening(port), process))
-        yield process, port
+def _others(store_url: str, home: Path, tokens: list[str]) -> Iterator[dict[str, Target]]:
+    """The yardstick and, where this machine has it, nginx."""
+    with contextlib.ExitStack() as stack:
+        port = free_port()
+        bare = Process("benchmarks.bare_server", str(port), env=os.environ, log=home / "bare.log")
+        stack.enter_context(bare)
+        asyncio.run(until(lambda: listening(port), bare))
+        found = {YARDSTICK: Target(bare, port, requests(tokens, port), 204)}
+        port = free_port()
+        command = nginx.command(home, store_url=store_url, port=port)
+        if command is None:
+            print(f"\nNOT MEASURED, nginx with Lua: apt install {nginx.PACKAGES}\n", file=sys.stderr)
+        else:
+            peer = Process(*command, env=os.environ, log=home / "nginx.out", program=())
+            stack.enter_context(peer)
+            asyncio.run(until(lambda: listening(port), peer))
+            found["nginx + Lua + Redis, a minimal job"] = Target(peer, port, requests(tokens, port), 204)
+        yield found

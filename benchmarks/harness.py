@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -52,13 +52,22 @@ def cpu_us(call: Callable[[Any], object], arguments: Iterable[Any]) -> Callable[
 
 
 class Process:
-    """A child process, its output in `log`. A context manager: it is ended in order at the end."""
+    """A child process, its output in `log`. A context manager: it is ended in order at the end.
 
-    def __init__(self, *command: str, env: Mapping[str, str], log: Path) -> None:
+    `program` runs Python modules unless said otherwise.
+    """
+
+    def __init__(
+        self,
+        *command: str,
+        env: Mapping[str, str],
+        log: Path,
+        program: Sequence[str] = (sys.executable, "-m"),
+    ) -> None:
         self._log = log
         with log.open("ab") as out:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", *command], cwd=ROOT, env=dict(env), stdout=out, stderr=out
+                [*program, *command], cwd=ROOT, env=dict(env), stdout=out, stderr=out
             )
 
     def __enter__(self) -> Self:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-CONNECTIONS = 16
+#: Connections where nothing else is said.
+CONNECTIONS = 64
 
 
 class Load(NamedTuple):
@@ -34,12 +35,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def send(requests: Iterator[bytes], *, port: int, count: int, status: int) -> Load:
-    """Send `count` requests. Raises RuntimeError for an answer with another status."""
+async def send(
+    requests: Iterator[bytes], *, port: int, count: int, status: int, connections: int = CONNECTIONS
+) -> Load:
+    """Send `count` requests over `connections`. Raises RuntimeError for an answer with another status."""
     left = iter(range(count))
     started = time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        for _ in range(CONNECTIONS):
+        for _ in range(connections):
             group.create_task(_connection(requests, left, port, status))
     return Load(count, time.perf_counter() - started)
 
@@ -50,6 +53,35 @@ async def _connection(requests: Iterator[bytes], left: Iterator[int], port: int,
         writer.write(next(requests))
         await _answer(reader, status)
     writer.close()
+
+
+async def at_rate(
+    requests: Iterator[bytes], *, port: int, rate: float, count: int, status: int
+) -> list[float]:
+    """Send `count` requests at `rate` a second, whatever the answers take. How long each took from the moment it
+    was due, in milliseconds: a server that falls behind does not make the load wait with it.
+    """
+    idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    for _ in range(CONNECTIONS):
+        idle.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    took: list[float] = []
+
+    async def one(due: float, call: bytes) -> None:
+        reader, writer = await idle.get()
+        writer.write(call)
+        await _answer(reader, status)
+        took.append((time.perf_counter() - due) * 1_000)
+        idle.put_nowait((reader, writer))
+
+    started = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for number in range(count):
+            due = started + number / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            group.create_task(one(due, next(requests)))
+    while not idle.empty():
+        idle.get_nowait()[1].close()
+    return took
 
 
 async def _answer(reader: asyncio.StreamReader, status: int) -> bytes:

@@ -8,11 +8,14 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
 from redis.asyncio import Redis
 
 from benchmarks import site as measured
-from benchmarks.results import Row, compared, single
-from benchmarks.visitors import STAND_IN, Visitor, mix
+from benchmarks.results import Row, aimed, compared, single
+from benchmarks.visitors import STAND_IN, Visitor, mix, with_past
+from core.events import DAY_MS
+from server.people import named
 from storage import keys
 from storage.connect import connect
 from storage.embedded import Server
@@ -38,10 +41,29 @@ def rows() -> list[Row]:
     return [
         *(_beside(f"a visitor, at {size:,} visitors", used[size] / size, profile) for size in SIZES),
         _beside(f"a visitor, at {large:,} visitors, settled", settled / large, profile),
-        single(FAMILY, f"{FAR:,} visitors, on the line through both", far / 2**20, "MiB"),
+        _typical(),
+        aimed(
+            single(FAMILY, f"{FAR:,} visitors, on the line through both", far / 2**20, "MiB"),
+            "value",
+            most=1_024,
+        ),
         single(FAMILY, f"{FAR:,} visitors, settled", settled / large * FAR / 2**20, "MiB"),
         single(FAMILY, "page views of a visitor of this mix, on average", seen, "page views"),
     ]
+
+
+def _typical() -> Row:
+    """The record of somebody known, with ten visits."""
+    site = measured.compiled()
+    profile = with_past(80, site, over_ms=10 * 7 * DAY_MS)
+    record = pack(Position(epoch="r1234abcd", partition=0, offset=1_000_000), profile)
+    plain = msgspec.json.encode(named(profile))
+    name = "the profile record of somebody identified, 80 events in ten weeks"
+    return aimed(
+        compared(FAMILY, name, [len(record)], "bytes", "the same, every field named", [len(plain)]),
+        "value",
+        most=600,
+    )
 
 
 def _beside(name: str, value: float, profile: float) -> Row:

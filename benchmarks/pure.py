@@ -9,11 +9,12 @@ from jinja2 import Environment
 
 from benchmarks import site as measured
 from benchmarks.harness import cpu_us, in_turns
-from benchmarks.results import Row, compared
+from benchmarks.results import Row, aimed, compared
 from benchmarks.visitors import MINUTE_MS, NOW, event, with_past
 from core.attributes import attributes
-from core.events import DAY_MS
+from core.events import DAY_MS, Event
 from core.profiles import Profile, decode_profile, encode_profile
+from leads import scoring
 from personalization.decide import decide
 from personalization.model import Choice, Experience, Variant
 from personalization.templates import compile_template
@@ -37,6 +38,8 @@ def rows(rounds: int = ROUNDS) -> list[Row]:
     typical = year["100 past events in a year"]
     return [
         *_steps(year | day, site, rounds),
+        *_rules(typical, site, rounds),
+        *_growth(typical, rounds),
         *_attributes(typical, site, rounds),
         *_decisions(typical, site, rounds),
     ]
@@ -52,10 +55,45 @@ def _steps(profiles: dict[str, Profile], site: Site, rounds: int) -> list[Row]:
     measures = {name: one_step(profile) for name, profile in profiles.items()}
     codecs = {f"{name}, codec": _codec(profile) for name, profile in profiles.items()}
     samples = in_turns(measures | codecs, rounds)
-    return [
+    found = [
         compared(FAMILY, f"step, 20 rules, {name}", samples[name], "µs CPU", CODEC, samples[f"{name}, codec"])
         for name in profiles
     ]
+    return [aimed(row, "value", most=10) for row in found]
+
+
+def _rules(profile: Profile, site: Site, rounds: int) -> list[Row]:
+    """What the rules alone cost, of `step`."""
+    rng = random.Random(7)
+    events = [event(rng, at=NOW + MINUTE_MS) for _ in range(20)]
+    facts = attributes(profile, now=NOW, timezone=site.timezone, only=site.asks)
+
+    def rules(one: Event) -> None:
+        scoring.reactions(profile, one, site.scoring, facts, site.timezone)
+        scoring.holds(profile, one, site.scoring, facts)
+
+    samples = in_turns({"rules": cpu_us(rules, events), "codec": _codec(profile)}, rounds)
+    row = compared(
+        FAMILY, "20 rules, none but those of the event", samples["rules"], "µs CPU", CODEC, samples["codec"]
+    )
+    return [aimed(row, "value", most=5)]
+
+
+def _growth(profile: Profile, rounds: int) -> list[Row]:
+    """`step` with rules that match nobody."""
+    rng = random.Random(7)
+    events = [event(rng, at=NOW + MINUTE_MS) for _ in range(20)]
+
+    def stepping(count: int) -> Callable[[], float]:
+        grown = measured.compiled(idle_rules=count)
+        return cpu_us(lambda one: step(profile, one, NOW + MINUTE_MS, grown), events)
+
+    samples = in_turns({"few": stepping(10), "many": stepping(900)}, rounds)
+    few = "the same with 10 such rules"
+    row = compared(
+        FAMILY, "step, 900 more rules that match nobody", samples["many"], "µs CPU", few, samples["few"]
+    )
+    return [aimed(row, "ratio", most=1.2)]
 
 
 def _codec(profile: Profile) -> Callable[[], float]:
@@ -94,7 +132,7 @@ def _decisions(profile: Profile, site: Site, rounds: int) -> list[Row]:
 
     measures = {str(count): decision(count) for count in EXPERIENCES}
     samples = in_turns({**measures, "jinja": cpu_us(template.render, [facts])}, rounds)
-    return [
+    found = [
         compared(
             FAMILY,
             f"decide, {count} experience{'s' * (count > 1)} in the slot, the last one matches",
@@ -104,6 +142,10 @@ def _decisions(profile: Profile, site: Site, rounds: int) -> list[Row]:
             samples["jinja"],
         )
         for count in EXPERIENCES
+    ]
+    return [
+        aimed(row, "value", most=10) if count == 10 else row
+        for row, count in zip(found, EXPERIENCES, strict=True)
     ]
 
 

@@ -7,11 +7,28 @@ import platform
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import redis
+from msgspec.structs import replace
 
 FILE = Path(__file__).parent / "results.json"
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """What a row is to reach: its value or its ratio, at most or at least so much."""
+
+    of: Literal["value", "ratio"]
+    most: float | None = None
+    least: float | None = None
+
+    def reached_by(self, row: Row) -> bool:
+        """Whether the row does. One that could not be measured does not."""
+        figure = row.value if self.of == "value" else row.ratio
+        if figure is None:
+            return False
+        return (self.most is None or figure <= self.most) and (self.least is None or figure >= self.least)
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +46,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     beside: float | None = None
     ratio: float | None = None
     spread: tuple[float, float] | None = None
+    goal: Goal | None = None
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +83,13 @@ def compared(
         ratio=_short(statistics.median(ratios)),
         spread=(_short(min(ratios)), _short(max(ratios))),
     )
+
+
+def aimed(
+    row: Row, of: Literal["value", "ratio"], *, most: float | None = None, least: float | None = None
+) -> Row:
+    """The row beside its goal."""
+    return replace(row, goal=Goal(of=of, most=most, least=least))
 
 
 def single(family: str, name: str, value: float, unit: str) -> Row:

@@ -1,4 +1,4 @@
-"""The site that is measured: 20 scoring rules of every kind, audiences, an alert rule."""
+"""The site that is measured: 20 scoring rules of every kind, audiences, ten experiences, an alert rule."""
 
 from __future__ import annotations
 
@@ -60,22 +60,60 @@ experiences:
       - {audience: first_time, variants: [{id: image, template: "<h1>Welcome</h1>"}]}
 """
 
+#: With the one above ten; two slots have candidates that are not for this visitor before the one that is.
+_MORE = "".join(
+    f"""
+  - id: more-{number}
+    slot: {slot}
+    holdout: 0.1
+    choose:
+      - audience: {audience}
+        variants:
+          - {{id: a, template: "<p>{number} for {{{{ traits.name | default('you') }}}}</p>"}}
+          - {{id: b, template: "<p>{number}</p>"}}"""
+    for number, (slot, audience) in enumerate(
+        [
+            ("hero", "downloader"),
+            ("hero", "known"),
+            ("hero", "pricing_reader"),
+            ("side", "downloader"),
+            ("side", "known"),
+            ("side", "first_time"),
+            ("side", "returning"),
+            ("foot", "known"),
+            ("foot", "returning"),
+        ]
+    )
+)
+
 _ALERT = "{{id: {id}, on: {on}, channel: '#{channel}', cooldown: 30m}}"
 
 
-def text(*, alert_on: int = 0) -> str:
-    """The site file. With `alert_on`, as many alert rules, each on its event `ask-<n>` in its channel `c<n>`."""
+def text(*, alert_on: int = 0, idle_rules: int = 0) -> str:
+    """The site file. With `alert_on`, as many alert rules, each on its event `ask-<n>` in its channel `c<n>`; with
+    `idle_rules`, as many scoring rules that match nobody: on other pages, other events, other traits in turn.
+    """
     topics = "".join(f"\n  - {{path: '/{topic}*', topic: {topic}}}" for topic in TOPICS)
     asks = [_ALERT.format(id=f"ask-{n}", on=f"ask-{n}", channel=f"c{n}") for n in range(alert_on)]
     alerts = [_ALERT.format(id="whitepaper", on="whitepaper_download", channel="hot-leads"), *asks]
     lines = "".join(f"\n  - {alert}" for alert in alerts)
-    scoring = f"scoring:\n  bands: {{warm: 20, high: 50}}\n  rules:{_RULES}"
-    return f"{_HEAD}topics:{topics}\n{scoring}{_REST}alerts:{lines}\n"
+    scoring = f"scoring:\n  bands: {{warm: 20, high: 50}}\n  rules:{_RULES}{_idle(idle_rules)}"
+    return f"{_HEAD}topics:{topics}\n{scoring}{_REST.rstrip()}{_MORE}\nalerts:{lines}\n"
 
 
-def compiled() -> Site:
+def _idle(count: int) -> str:
+    kinds = (
+        "on: page, when: {{page.path: '/elsewhere/{n}'}}",
+        "on: never-{n}",
+        "when: {{traits.plan: plan-{n}}}",
+    )
+    rules = (f"{{id: idle-{n}, {kinds[n % 3].format(n=n)}, points: 1}}" for n in range(count))
+    return "".join(f"    - {rule}\n" for rule in rules)
+
+
+def compiled(*, idle_rules: int = 0) -> Site:
     """The site as the engine runs it."""
-    checked = check_text(text())
+    checked = check_text(text(idle_rules=idle_rules))
     if isinstance(checked, list):
         raise ValueError("; ".join(mistake.at("site") for mistake in checked))
     return compile_site(checked, revision=1, rule_versions={})

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from benchmarks.backends import Backend, preload
 from benchmarks.harness import Process, in_turns, until
-from benchmarks.results import Row, compared, not_measured
+from benchmarks.results import Row, aimed, compared, not_measured
 from core.events import Event
 from storage import keys
 from storage.connect import connect
@@ -40,7 +40,19 @@ class Drained(NamedTuple):
 
 def rows(backends: Sequence[Callable[[], AbstractContextManager[Backend]]]) -> list[Row]:
     """Every row of this family, for each backend."""
-    return [row for start in backends for row in _rows(start)]
+    families = [_rows(start) for start in backends]
+    speeds = [found[0] for found in families if found[0].value is not None]
+    return [row for found in families for row in found] + _beside_each_other(speeds)
+
+
+def _beside_each_other(speeds: Sequence[Row]) -> list[Row]:
+    """Kafka's cost an event beside that of Redis Streams, where both were measured."""
+    if len(speeds) < 2:
+        return []
+    own, other = speeds[1], speeds[0]
+    yardstick = other.family.removeprefix("The ")
+    row = compared(own.family, "CPU of an event", [own.value or 0], "µs CPU", yardstick, [other.value or 0])
+    return [aimed(row, "ratio", most=1.5)]
 
 
 def _rows(start: Callable[[], AbstractContextManager[Backend]]) -> list[Row]:
@@ -53,19 +65,20 @@ def _rows(start: Callable[[], AbstractContextManager[Backend]]) -> list[Row]:
 
 
 def _throughput(backend: Backend) -> list[Row]:
-    events = _between(clickstream(events=EVENTS, visitors=VISITORS, seed=1), backend.partitions)
+    events = between(clickstream(events=EVENTS, visitors=VISITORS, seed=1), backend.partitions)
     worker, bare = _in_turns(backend, events, ROUNDS)
     family, yardstick = f"The worker on {backend.name}", "a bare consumer loop"
     size = f"{EVENTS:,} events, {VISITORS:,} visitors"
+    cpu = compared(
+        family,
+        f"CPU of an event ({size})",
+        [one.cpu_us for one in worker],
+        "µs CPU",
+        yardstick,
+        [one.cpu_us for one in bare],
+    )
     return [
-        compared(
-            family,
-            f"CPU of an event ({size})",
-            [one.cpu_us for one in worker],
-            "µs CPU",
-            yardstick,
-            [one.cpu_us for one in bare],
-        ),
+        aimed(cpu, "ratio", most=2),
         compared(
             family,
             f"throughput ({size})",
@@ -78,7 +91,7 @@ def _throughput(backend: Backend) -> list[Row]:
 
 
 def _lag(backend: Backend) -> list[Row]:
-    events = _between(clickstream(events=BACKLOG, visitors=BACKLOG_VISITORS, seed=2), backend.partitions)
+    events = between(clickstream(events=BACKLOG, visitors=BACKLOG_VISITORS, seed=2), backend.partitions)
     worker, bare = _in_turns(backend, events, 1)
     name = f"from its start to the end of a backlog of {BACKLOG:,} events, {BACKLOG_VISITORS:,} visitors"
     return [
@@ -104,11 +117,18 @@ def _in_turns(backend: Backend, events: list[Event], rounds: int) -> tuple[list[
     return samples["worker"], samples["bare"]
 
 
-def _between(events: list[Event], partitions: int) -> list[Event]:
+def between(events: list[Event], partitions: int) -> list[Event]:
+    """`events` with the marks before and behind them."""
+
     def marks(kind: str) -> list[Event]:
         return [replace(events[0], id=name, visitor=name) for name in _one_in_each(kind, partitions)]
 
     return [*marks(FIRST), *events, *marks(LAST)]
+
+
+def lasts(partitions: int) -> list[str]:
+    """The visitors of the marks that come last."""
+    return _one_in_each(LAST, partitions)
 
 
 def _one_in_each(kind: str, partitions: int) -> list[str]:
