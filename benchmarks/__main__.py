@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import beacon, latency, memory, pure, report, worker
+from benchmarks import beacon, latency, memory, pure, report, snippet_size, worker
 from benchmarks.backends import BACKENDS
 from benchmarks.results import FILE, Machine, Results, Row, read, this_machine, write
 from storage.embedded import Server
@@ -50,6 +50,7 @@ def _families(backends: list[str]) -> dict[str, Callable[[], list[Row]]]:
         "beacon": beacon.rows,
         "latency": latency.rows,
         "memory": memory.rows,
+        "snippet-size": snippet_size.rows,
     }
 
 

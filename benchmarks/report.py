@@ -41,6 +41,11 @@ The load comes from the same machine over {connections} keep-alive connections.
 From sending the beacon to the arrival of the alert at a local server that speaks Slack's API, through the web
 process, the stream, the worker and the outbox. The client, that server and all processes share the machine.
 """,
+    "The tag's size": """\
+What a browser fetches before a page can be tracked and its slots be filled. A peer's figure is measured in this
+run, of the file that its npm package brings for pages, or quoted from its published script. They differ in what
+they do: none of them both tracks and swaps.
+""",
     "Memory": """\
 Profile, ledger, alerts and recent events in Valkey. In this mix 80 % of the visitors have one to three page views,
 16 % up to 12, 4 % up to 60. Recent events are kept for 75 hours: what is settled is without them.
