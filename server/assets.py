@@ -1,7 +1,9 @@
-"""The styles, scripts and pictures that our own pages share, and the snippet's files beside `/kizashi.js`."""
+"""The styles, scripts and pictures that our own pages share, and the snippet's files."""
 
 from __future__ import annotations
 
+import gzip
+from functools import lru_cache
 from pathlib import Path
 
 from aiohttp import web
@@ -15,12 +17,17 @@ _FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 def add_assets(app: web.Application) -> None:
-    """Serve each file of `server/static` at `/static/<name>`, the snippet's scripts at `/kizashi-live.js` and,
+    """Serve each file of `server/static` at `/static/<name>`, the snippet's scripts at `/kizashi.js` and `/kizashi-live.js` and,
     for pages that pin them by their hash, at `/kizashi-<version>.js` and `/kizashi-live-<version>.js`."""
     for path in sorted(FOLDER.iterdir()):
         app.router.add_get(f"/static/{path.name}", asset)
     version = snippet.version()
-    for address in ("/kizashi-live.js", f"/kizashi-{version}.js", f"/kizashi-live-{version}.js"):
+    for address in (
+        "/kizashi.js",
+        "/kizashi-live.js",
+        f"/kizashi-{version}.js",
+        f"/kizashi-live-{version}.js",
+    ):
         app.router.add_get(address, script)
 
 
@@ -31,19 +38,28 @@ async def asset(request: web.Request) -> web.FileResponse:
 
 
 async def script(request: web.Request) -> web.Response:
-    """A script of the snippet's. What its name gives a version to never changes; the other is kept for minutes.
+    """A script of the snippet's, gzipped for who takes that. What its name gives a version to never changes; the
+    others are kept for minutes, so that a fix reaches every page.
 
     Pages load it across origins, with `crossorigin` where they check its hash.
     """
-    live = request.path.startswith("/kizashi-live")
+    body = snippet.live_source() if request.path.startswith("/kizashi-live") else snippet.source()
+    zipped = "gzip" in request.headers.get("Accept-Encoding", "")
     return web.Response(
-        body=snippet.live_source() if live else snippet.source(),
+        body=_packed(body) if zipped else body,
         content_type="text/javascript",
         charset="utf-8",
         headers={
-            "Cache-Control": _SHORT if request.path == "/kizashi-live.js" else _FOR_GOOD,
+            **({"Content-Encoding": "gzip"} if zipped else {}),
+            "Vary": "Accept-Encoding",
+            "Cache-Control": _SHORT if request.path in ("/kizashi.js", "/kizashi-live.js") else _FOR_GOOD,
             "Access-Control-Allow-Origin": "*",
             "Cross-Origin-Resource-Policy": "cross-origin",
             "X-Content-Type-Options": "nosniff",
         },
     )
+
+
+@lru_cache(maxsize=4)
+def _packed(body: bytes) -> bytes:
+    return gzip.compress(body, 9, mtime=0)

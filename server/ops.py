@@ -1,4 +1,4 @@
-"""Alive, ready, metrics, and the snippet's file."""
+"""Alive, ready, metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import asyncio
 from aiohttp import web
 from redis.exceptions import RedisError
 
-import snippet
 from server import state
 from server.drain import DRAIN
 from server.errors import json_response
@@ -43,23 +42,8 @@ async def metrics(request: web.Request) -> web.Response:
     return web.Response(body=request.app[state.METRICS].render(), content_type="text/plain", charset="utf-8")
 
 
-async def snippet_js(_request: web.Request) -> web.Response:
-    """The browser code. Short-lived in caches, so that a fix reaches every page within minutes."""
-    return web.Response(
-        body=snippet.source(),
-        content_type="text/javascript",
-        charset="utf-8",
-        headers={
-            "Cache-Control": "public, max-age=300, stale-while-revalidate=86400",
-            "Access-Control-Allow-Origin": "*",
-            "Cross-Origin-Resource-Policy": "cross-origin",
-        },
-    )
-
-
 def add_ops(app: web.Application) -> None:
     """Register the routes."""
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
-    app.router.add_get("/kizashi.js", snippet_js)

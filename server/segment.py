@@ -17,8 +17,9 @@ from core.errors import StoreUnavailable
 from core.events import Event, Rejection
 from server import state
 from server.body import MAX_BODY, MAX_EVENT, read_bounded, read_json
-from server.collect import count
+from server.collect import count, place_of
 from server.errors import ApiError, error_response, json_response
+from server.geo import NOWHERE
 from server.origins import check_origin, is_listed
 from server.segment_call import Batch
 from server.segment_parse import Parser, decode_call
@@ -147,10 +148,19 @@ def _basic_user(header: str) -> str:
 
 
 def _parser(request: web.Request, site: Site, **of_the_batch: Any) -> Parser:
-    # A server library's own user agent says nothing of its user's device; a page's request does.
-    user_agent = request.headers.get("User-Agent", "") if "Origin" in request.headers else ""
-    now = request.app[state.CLOCK]()
-    return Parser(site=site.id, now=now, user_agent=user_agent, **of_the_batch)
+    # A page's request tells its visitor's device and place. A server's own says nothing of its user: what counts
+    # there is what the call says, whose address is believed from who authenticates as server libraries do.
+    from_page = "Origin" in request.headers
+    place = place_of(request) if from_page else NOWHERE
+    look_up = request.app[state.PLACES].look_up
+    named = not from_page and "Authorization" in request.headers
+    return Parser(
+        site=site.id,
+        now=request.app[state.CLOCK](),
+        user_agent=request.headers.get("User-Agent", "") if from_page else "",
+        place_of=look_up if named else lambda _: place,
+        **of_the_batch,
+    )
 
 
 async def _read(request: web.Request, decoder: msgspec.json.Decoder[T], *, limit: int = MAX_BODY) -> T:

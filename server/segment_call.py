@@ -1,7 +1,7 @@
 """Segment's wire shapes, and what a call says in our words. Pure.
 
 Shapes: https://segment.com/docs/connections/spec/ and the HTTP Tracking API. Fields that say nothing to us
-(`integrations`, `channel`, `context.ip`, …) are not read, and so never refused.
+(`integrations`, `channel`, …) are not read, and so never refused.
 """
 
 from __future__ import annotations
@@ -67,12 +67,15 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """A call in our words. `sent_at`: epoch ms by the client's clock; `names`: what the call names our fields."""
+    """A call in our words. `sent_at`: epoch ms by the client's clock; `names`: what the call names our fields.
+    `ip` is what `context.ip` says: the caller's word.
+    """
 
     visitor: str
     raw: RawEvent
     sent_at: int | None
     user_agent: str
+    ip: str
     lang: str
     names: Mapping[str, str]
 
@@ -102,6 +105,7 @@ def said(
         raw=raw,
         sent_at=sent,
         user_agent=_at(about, "userAgent"),
+        ip=_at(about, "ip"),
         lang=clean(_at(about, "locale"), limit=35, field="context.locale"),
         names=_NAMES | {"props": "traits" if kind in ("identify", "group", "alias") else "properties"},
     )
@@ -119,6 +123,8 @@ _NAMES = {
 
 def _visitor(call: Call, kind: str, site: str) -> str:
     if kind == "alias":
+        # Never a user id before: the write key is public, and two people whom anybody may make one are no longer
+        # safe from each other's export and erasure.
         return visitor_of(site, _id(call.previousId, "previousId", needed="alias"))
     if anonymous := _id(call.anonymousId, "anonymousId"):
         return visitor_of(site, anonymous)

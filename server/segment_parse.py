@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -12,13 +12,16 @@ from core.events import Envelope, Event, Rejection, parse_event
 from core.text import BadText
 from server.agents import device_type
 from server.body import MAX_EVENT
-from server.segment_call import BadCall, Call, Scalar, said
+from server.geo import NOWHERE, Place
+from server.segment_call import BadCall, Call, Said, Scalar, said
 
 decode_call = msgspec.json.Decoder(Call)
 
 
 class Parser:
-    """Turns the calls of one request into events. `sent_at` and `context` are those of the batch."""
+    """Turns the calls of one request into events. `sent_at` and `context` are those of the batch; `place_of`
+    tells the place of the address in a call's `context.ip` ("" where it has none).
+    """
 
     def __init__(
         self,
@@ -26,10 +29,11 @@ class Parser:
         site: str,
         now: int,
         user_agent: str,
+        place_of: Callable[[str], Place] = lambda _: NOWHERE,
         sent_at: Scalar = None,
         context: Mapping[str, Any] | None = None,
     ) -> None:
-        self._site, self._now, self._user_agent = site, now, user_agent
+        self._site, self._now, self._user_agent, self._place_of = site, now, user_agent, place_of
         self._sent_at, self._context = sent_at, context or {}
 
     def parse_line(self, line: msgspec.Raw) -> Event | Rejection:
@@ -59,16 +63,21 @@ class Parser:
         except BadText as bad:
             code = bad.code if isinstance(bad, BadCall) else "bad_value"
             return Rejection(code=code, field=bad.field, message=str(bad))
-        envelope = Envelope(
+        event = parse_event(told.raw, self._envelope(told))
+        if isinstance(event, Event):
+            return event
+        head, dot, rest = event.field.partition(".")
+        return msgspec.structs.replace(event, field=told.names.get(head, head) + dot + rest)
+
+    def _envelope(self, told: Said) -> Envelope:
+        place = self._place_of(told.ip)
+        return Envelope(
             site=self._site,
             visitor=told.visitor,
             received_at=self._now,
             sent_at=told.sent_at,
             device=device_type(told.user_agent or self._user_agent),
             lang=told.lang,
+            country=place.country,
+            company=place.company_domain,
         )
-        event = parse_event(told.raw, envelope)
-        if isinstance(event, Event):
-            return event
-        head, dot, rest = event.field.partition(".")
-        return msgspec.structs.replace(event, field=told.names.get(head, head) + dot + rest)

@@ -13,16 +13,27 @@ import { gzipSync } from 'node:zlib'
 import { minify } from 'terser'
 
 const LIMIT = 3000 // bytes of the tag, gzip -9
+
+// The order in which names are given out: the same text repeats more often with it than with terser's own, which
+// counts letters. Found by trying, for kizashi.js; it saves some twenty bytes.
+const LETTERS = 'tecanlosmiphfurIkJwYAKQNObTByvWqdLE$zCUjHGPDFXZMRgS_Vx'
+const named = (index) =>
+  LETTERS[index % LETTERS.length] + (index < LETTERS.length ? '' : named(Math.floor(index / LETTERS.length) - 1))
+const names = { get: named, reset() {}, sort() {}, consider() {} }
+
 const here = (path) => new URL(path, import.meta.url)
 const args = process.argv.slice(2)
 const folder = args.includes('--out') ? pathToFileURL(`${args[args.indexOf('--out') + 1]}/`) : here('dist/')
 const { version } = JSON.parse(readFileSync(here('package.json'), 'utf8'))
 
+// Names are given out in a pass of their own: after the first, in the order in which they are left.
 async function build(source, isModule) {
-  const { code } = await minify(source, {
-    ecma: 2021,
+  const compress = { passes: 3, unsafe: true, pure_getters: true, booleans_as_integers: true, lhs_constants: false }
+  const long = await minify(source, { ecma: 2021, module: isModule, compress, mangle: false })
+  const { code } = await minify(long.code, {
     module: isModule,
-    compress: { passes: 3, unsafe: true, pure_getters: true, booleans_as_integers: true, lhs_constants: false },
+    compress: false,
+    mangle: { nth_identifier: names },
     format: { preamble: `/*! Kizashi ${version} */` },
   })
   return `${code}\n`

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from storage.connect import connect
 from storage.embedded import Server
@@ -27,12 +29,26 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: measures time; no other test runs beside it")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, each takes a file at a time, and one all that is on Kafka."""
-    for item in items:
-        path = Path(item.nodeid.partition("::")[0])
-        on_kafka = path.parent.name == "contract" or "kafka" in path.name
-        item.add_marker(pytest.mark.xdist_group("kafka" if on_kafka else str(path)))
+#: Browser tests of the whole product, whose processes take seconds to start: they are started once for all.
+ON_STACK = {"test_live_preview.py", "test_main_job.py", "test_segment_clients.py"}
+
+
+class ByGroup(LoadScopeScheduling):
+    """Gives each process a file's tests at a time; one all that is on Kafka, one all that is on the e2e stack.
+
+    (xdist's own `loadgroup` marks the node ids, in a way that pytest 9.2 does not see.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        if path.parent.name == "contract" or "kafka" in path.name:
+            return "kafka"
+        return "e2e stack" if path.parent.name == "e2e" and path.name in ON_STACK else str(path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Who runs what, where several processes share the tests."""
+    return ByGroup(config, log)
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@
     } else {
       fails = 0
       if (answer?.v) local.kz = answer.v
-      if (myView === view && (!asked || Date.now() < start + LATE_MS)) swap(answer?.decisions, asked)
+      if (myView === view && (!asked || Date.now() < start + LATE_MS)) api.swap(answer?.decisions, asked, events)
       if (answer?.live && !script.integrity) import(new URL('../kizashi-live.js?' + site, endpoint)).catch(() => {})
       flush()
     }
@@ -202,8 +202,9 @@
       observer.observe(element, { attributes: true })
     }
     if (attr || redirect || was.first || !(html ?? text)?.trim || draws-- < 0) return
-    const nodes = [...element.childNodes], kept = new DocumentFragment()
     was.first = 1 // a page that does not allow it is not asked again
+    if (element.innerHTML === html || element.textContent === text) return // a server has rendered it
+    const nodes = [...element.childNodes], kept = new DocumentFragment()
     policy ||= safe(() => trustedTypes.createPolicy('kizashi', RULES))() || RULES
     if (html) element.innerHTML = policy.createHTML(html)
     kept.append(...nodes)
@@ -217,12 +218,6 @@
     })
   }
   const observer = new MutationObserver(look)
-
-  const swap = (decisions, asked) => {
-    answers = { ...answers, ...decisions }
-    first = asked
-    look()
-  }
 
   // ---- Engaged time and scroll depth --------------------------------------------------------------------
 
@@ -245,7 +240,7 @@
     settle()
     if (engaged < 100) return // less is nobody's attention
     measure()
-    push('engage', { engaged_ms: engaged, scroll: Math.min(100, Math.round(depth / root.scrollHeight * 100)) })
+    push('engage', { engaged_ms: engaged, scroll: Math.min(100, Math.round(100 * depth / root.scrollHeight)) })
     total += engaged
     engaged = depth = 0
   }
@@ -268,7 +263,7 @@
     url = here()
     answers = {}
     asking = 1
-    view = push('page', props)
+    api.view = view = push('page', props)
   }
   const moved = () => {
     if (url === here()) return // a new fragment alone is no page view
@@ -347,7 +342,12 @@
       else held.push([method, ...args])
     })
   }
-  api.swap = swap // for kizashi-live.js
+  // kizashi-live.js calls it too, and puts itself before it: it looks at the `events` that were answered.
+  api.swap = (decisions, asked) => {
+    answers = { ...answers, ...decisions }
+    first = asked
+    look()
+  }
   api.ready = async (fn) => fn?.()
   api.consent = safe((given) => {
     consented = given

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page
 
+from storage.embedded import Server
 from tests.browser import chromium
 from tests.e2e.stub_site import StubSite, stub_site
+from tests.ports import free_ports
+from tests.processes import Stack
+from tests.slack_server import SlackServer, stack_env
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -16,6 +21,25 @@ async def shared_browser() -> AsyncIterator[Browser]:
     async with chromium(without=["--disable-back-forward-cache"]) as context:
         assert context.browser is not None
         yield context.browser
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def slack() -> AsyncIterator[SlackServer]:
+    """What `stack` takes for Slack."""
+    async with SlackServer() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory, slack: SlackServer) -> AsyncIterator[Stack]:
+    """Web and worker for all tests that want them: each publishes what it needs, has visitors of its own, and
+    starts again what it has killed. `tests/conftest.py` keeps these tests in one process."""
+    root = tmp_path_factory.mktemp("stack")
+    with Server(root / "valkey") as valkey:
+        (port,) = free_ports(1)
+        running = Stack(store_url=valkey.url, data_dir=root / "data", port=port, **stack_env(slack))
+        async with running:
+            yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -24,9 +24,14 @@ def is_beacon(response: Response) -> bool:
     return response.url.endswith("/v1/beacon") and response.request.method == "POST"
 
 
+def is_page_view(response: Response) -> bool:
+    """Whether this is the answer to a beacon with a page view: a page that is left may be sending its last."""
+    return is_beacon(response) and '"type":"page"' in (response.request.post_data or "")
+
+
 async def open_page(page: Page, url: str) -> dict[str, Any]:
     """Open a page of the demo; the decisions its page view got, once they are in the page."""
-    async with page.expect_response(is_beacon) as waiting:
+    async with page.expect_response(is_page_view) as waiting:
         await page.goto(url)
     answer = await (await waiting.value).json()
     return dict(answer["decisions"])
@@ -41,7 +46,7 @@ async def click_download(page: Page) -> tuple[float, dict[str, Any]]:
     """Click the whitepaper's link. When (epoch seconds, the browser's clock) and the decisions that came back."""
     await page.evaluate(
         """(selector) => document.querySelector(selector).addEventListener('click', () => {
-            window.clickedAt = performance.timeOrigin + performance.now() }, {capture: true, once: true})""",
+            window.clickedAt = Date.now() }, {capture: true, once: true})""",
         DOWNLOAD,
     )
     async with page.expect_response(is_beacon) as waiting, page.expect_download():

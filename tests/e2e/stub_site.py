@@ -43,6 +43,7 @@ class StubSite:
 
     def __init__(self) -> None:
         self.beacons: list[Beacon] = []
+        self.pages: list[str] = []  # the name of each page that was asked for
         self.requests: list[dict[str, str]] = []  # headers, one for each beacon
         self.answer: Answer = deciding()
         self.delay: float | None = 0.0
@@ -146,6 +147,7 @@ class StubSite:
             return web.Response(status=204)  # the favicon: a 404 would be an error in the page's console
         if file.suffix == ".js":
             return web.Response(text=file.read_text("utf-8"), content_type="text/javascript")
+        self.pages.append(name)
         tag = f'<script async src="{self.src}" data-site="demo" {self.tag}></script>'
         text = file.read_text("utf-8").replace("<!--tag-->", tag)
         return web.Response(text=text, content_type="text/html", headers=headers)

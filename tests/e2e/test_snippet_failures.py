@@ -190,5 +190,7 @@ async def test_a_request_that_hangs_does_not_hold_up_the_next(page: Page, site: 
     await until(lambda: site.beacons)
     site.delay = 0
     await page.evaluate("kizashi.track('a')")
+    assert site.names() == ["page"]
     await page.clock.run_for(11_000)
     await until(lambda: "a" in site.names())
+    assert site.names() == ["page", "a"]

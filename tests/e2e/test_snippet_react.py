@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +22,47 @@ pytestmark = [
 ]
 
 NO_LIMIT = 'data-timeout="600000"'
+HERO_HTML, SIDE_TEXT = "<p>Variant hero</p>", "Variant <side> & co"
+
+
+def bundled(name: str, out: Path, *options: str, mode: str = "production") -> bytes:
+    """A page's script with React in it."""
+    modules = node_tools.installed()
+    done = node_tools.run(
+        *(
+            str(modules / ".bin/esbuild"),
+            str(PAGES / name),
+            "--bundle",
+            "--jsx=automatic",
+            f"--outfile={out}",
+        ),
+        *(f"--define:process.env.NODE_ENV='{mode}'", *options),
+        NODE_PATH=str(modules),
+    )
+    assert done.returncode == 0, done.stderr
+    return out.read_bytes()
 
 
 @pytest.fixture(scope="session")
 def react(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """`pages/react.jsx` with React in it."""
-    modules = node_tools.installed()
-    out = Path(tmp_path_factory.mktemp("react")) / "react.js"
-    done = node_tools.run(
-        *(str(modules / ".bin/esbuild"), str(PAGES / "react.jsx"), "--bundle", "--minify", "--format=esm"),
-        *("--jsx=automatic", "--define:process.env.NODE_ENV='production'", f"--outfile={out}"),
-        NODE_PATH=str(modules),
-    )
+    return bundled("react.jsx", tmp_path_factory.mktemp("react") / "react.js", "--minify", "--format=esm")
+
+
+@pytest.fixture(scope="session")
+def hydrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
+    """A page that a server has rendered with two decisions in it, and the script that hydrates it.
+
+    The development build: it reports every difference between the two in the console.
+    """
+    folder = tmp_path_factory.mktemp("hydrated")
+    server, client = folder / "server.cjs", folder / "client.js"
+    bundled("hydrated_server.jsx", server, "--platform=node", mode="development")
+    script = bundled("hydrated_client.jsx", client, "--format=esm", mode="development")
+    decided = {"hero": HERO_HTML, "side": escape(SIDE_TEXT)}
+    done = node_tools.run("node", str(server), json.dumps(decided))
     assert done.returncode == 0, done.stderr
-    return out.read_bytes()
+    return done.stdout.strip(), script
 
 
 @pytest.fixture
@@ -107,4 +136,61 @@ async def test_react_route_changes_paint_no_original(page: Page, app: StubSite) 
         await variants(page, path)
     await page.wait_for_function("painted.includes('variant /b')")
     painted = await page.evaluate("painted")
-    assert not [name for name in painted if name.startswith("original")]
+    # (On load React may have drawn before the tag, which is async, has come.)
+    assert not {"original /a", "original /b"} & set(painted)
+
+
+HYDRATED = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Hydrated</title>
+<script src="/frames.js"></script><!--tag--></head>
+<body><div id="root">%s</div><script type="module" src="/hydrated.js"></script></body></html>"""
+#: Counts what is put into the slots and taken out, and what is done to them.
+COUNT = """() => {
+  window.first = document.querySelector('[data-kz-slot=hero]').firstChild
+  window.changes = []
+  new MutationObserver((all) => changes.push(...all.map((one) => one.type))).observe(
+    document.querySelector('main'), { childList: true, attributes: true, characterData: true, subtree: true })
+}"""
+
+
+@pytest.mark.parametrize("order", ["answered, then hydrated", "hydrated, then answered"])
+async def test_a_page_rendered_with_its_decisions_is_hydrated_as_it_is(
+    page: Page, site: StubSite, hydrated: tuple[str, bytes], order: str
+) -> None:
+    """React reports no difference (the page's console is empty), and nothing is swapped twice."""
+    rendered, script = hydrated
+    site.tag = 'data-timeout="0"'
+    tag = f'<script async src="/kizashi.js" data-site="demo" {site.tag}></script>'
+    site.files["hydrated.html"] = ("text/html", (HYDRATED % rendered).replace("<!--tag-->", tag).encode())
+    site.files["hydrated.js"] = ("text/javascript", script)
+    site.answer = lambda _: {
+        "v": TOKEN,
+        "decisions": {"hero": decision(HERO_HTML), "side": decision(text=SIDE_TEXT), "late": None},
+    }
+    if order.startswith("hydrated"):
+        site.script_gate.clear()
+    await page.goto(site.url("/hydrated.html"), wait_until="commit")
+    await page.wait_for_function("Boolean(window.hydrate)")
+    await page.evaluate(COUNT)
+    if order.startswith("hydrated"):
+        await hydrate(page)
+        site.script_gate.set()
+    await page.wait_for_function("localStorage.kz")  # answered
+    if order.startswith("answered"):
+        await hydrate(page)
+    assert await page.evaluate("changes") == ["characterData"]  # React's own: the output says `hydrated`
+    assert await page.evaluate("first === document.querySelector('[data-kz-slot=hero]').firstChild") is True
+    seen = {"Variant hero", SIDE_TEXT, "Original late"}
+    assert set(await page.evaluate("frames_")) == seen
+
+    site.answer = lambda _: {"v": TOKEN, "decisions": {"late": decision("<p>Variant late</p>")}}
+    await page.evaluate("kizashi.track('click')")  # and the visit goes on
+    await expect(page.locator("[data-kz-slot=late]")).to_have_text("Variant late")
+    await page.click("button")
+    await expect(page.locator("output")).to_have_text("hydrated 1")
+    await expect(page.locator("[data-kz-slot=late]")).to_have_text("Variant late")
+    await expect(page.locator("[data-kz-slot=side]")).to_have_text(SIDE_TEXT)
+
+
+async def hydrate(page: Page) -> None:
+    await page.evaluate("hydrate()")
+    await expect(page.locator("output")).to_have_text("hydrated 0")

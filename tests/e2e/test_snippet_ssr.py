@@ -6,18 +6,22 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.e2e import node_tools
 from tests.e2e.stub_site import TOKEN, decision
+from tests.ports import free_ports
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FOLDER = Path(__file__).parents[2] / "examples/ssr"
 EXAMPLES = {"app.py": sys.executable, "server.mjs": "node"}
@@ -67,19 +71,28 @@ async def running(example: str, port: int, url: str) -> AsyncIterator[str]:
         await process.wait()
 
 
-@pytest.fixture(params=EXAMPLES)
-async def example(
-    request: pytest.FixtureRequest, free_port: Callable[[], int]
-) -> AsyncIterator[tuple[str, Kizashi, aiohttp.ClientSession]]:
-    """An example's address, the Kizashi that it asks, and a browser's cookie jar."""
+@pytest_asyncio.fixture(params=EXAMPLES, scope="module", loop_scope="module")
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, Kizashi]]:
+    """An example's address, and the Kizashi that it asks: for all tests of the module."""
     kizashi = Kizashi()
     app = web.Application()
     app.router.add_post("/v1/decisions", kizashi.answer)
+    async with TestServer(app, host="127.0.0.1") as asked:
+        (port,) = free_ports(1)
+        async with running(request.param, port, f"http://127.0.0.1:{asked.port}") as address:
+            yield address, kizashi
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def example(server: tuple[str, Kizashi]) -> AsyncIterator[tuple[str, Kizashi, aiohttp.ClientSession]]:
+    """The same with nothing asked yet, and a browser's cookie jar."""
+    address, kizashi = server
+    kizashi.asked.clear()
+    kizashi.decisions, kizashi.closing = {}, asyncio.Event()
     jar = aiohttp.CookieJar(unsafe=True)
-    async with TestServer(app, host="127.0.0.1") as server, aiohttp.ClientSession(cookie_jar=jar) as browser:
-        async with running(request.param, free_port(), f"http://127.0.0.1:{server.port}") as address:
-            yield address, kizashi, browser
-        kizashi.closing.set()
+    async with aiohttp.ClientSession(cookie_jar=jar) as browser:
+        yield address, kizashi, browser
+    kizashi.closing.set()
 
 
 Example = tuple[str, Kizashi, aiohttp.ClientSession]

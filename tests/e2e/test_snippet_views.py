@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page
 
+from tests.browser import FLAGS, chromium_path
 from tests.e2e.snippet_page import opened, set_hidden
 from tests.e2e.stub_site import StubSite, ids, until
 
@@ -90,6 +93,58 @@ async def test_a_tab_opened_in_the_background_counts_when_it_is_shown(page: Page
     await set_hidden(page, False)
     await until(lambda: site.beacons)
     assert site.names() == ["page", "held"]
+
+
+async def test_a_prerendered_page_counts_from_its_activation(site: StubSite, tmp_path: Path) -> None:
+    """Speculation Rules: the browser renders the next page, runs its scripts, and shows it 1.5 s later.
+
+    A browser that is remote-controlled does not prerender: this one follows what the pages' own scripts do.
+    """
+    command = [*FLAGS, "--remote-debugging-port=0", f"--user-data-dir={tmp_path}"]
+    browser = await asyncio.create_subprocess_exec(
+        chromium_path(), *command, site.url("/prerendering.html"), stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await until(lambda: "prerendered.html" in site.pages)
+        await until(lambda: site.events("engage"))
+    finally:
+        browser.terminate()
+        await browser.wait()
+    assert site.pages == ["prerendering.html", "prerendered.html"]  # it came up as it was
+    assert site.names() == ["page", "activated"]
+    (view,), (activated,), (engaged,) = (site.events(kind) for kind in ("page", "track", "engage"))
+    assert activated["props"]["prerendered"] is True
+    assert activated["props"]["waited"] > 500  # so long it was there, unseen
+    assert (view["url"], view["ref"]) == (site.url("/prerendered.html"), site.url("/prerendering.html"))
+    assert view["at"] >= activated["at"] - 500
+    assert 0 < engaged["props"]["engaged_ms"] <= engaged["at"] - view["at"] + 250
+    assert site.beacons[0]["slots"] == ["hero"]
+
+
+async def test_nothing_of_a_page_happens_while_it_is_prerendering(page: Page, site: StubSite) -> None:
+    """The same by a page that says so of itself: no view, no engaged time, nothing asked for its slots."""
+    await page.clock.install()
+    await page.add_init_script(
+        """const set = (name, value) => Object.defineProperty(document, name, { value, configurable: true })
+        set('prerendering', true); set('hidden', true); set('visibilityState', 'hidden')"""
+    )
+    await page.goto(site.url())
+    await page.wait_for_function("kizashi.version", polling=50)
+    await page.evaluate("dispatchEvent(new Event('pointermove')); kizashi.track('held')")
+    await page.clock.run_for(40_000)
+    assert site.beacons == []
+    assert await page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+    await page.evaluate(
+        """Object.defineProperty(document, 'prerendering', { value: false, configurable: true })
+        document.dispatchEvent(new Event('prerenderingchange'))"""
+    )
+    await set_hidden(page, False)
+    await until(lambda: site.beacons)
+    assert site.names() == ["page", "held"]
+    await set_hidden(page, True)
+    await until(lambda: site.answered == len(site.beacons))
+    shown = await page.evaluate("Date.now()") - site.events("page")[0]["at"]
+    assert sum(event["props"]["engaged_ms"] for event in site.events("engage")) <= shown < 30_000
 
 
 @pytest.mark.parametrize(

@@ -136,4 +136,5 @@ async def test_the_picture_is_answered_while_the_store_is_away(stack: Stack) -> 
         await stack.redis.config_set("maxmemory", 0)
     stack.kill_worker()  # it may have ended by itself: it could not commit
     stack.start_worker()
-    await seen(stack, token, email_open=1)
+    view = await seen(stack, token, email_open=1)
+    assert (view["id"], view["events"]["email_open"]["count"]) == ("d" * 32, 1)

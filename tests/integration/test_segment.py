@@ -13,11 +13,15 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet
 
 from core.visitor_ids import visitor_of, visitor_of_user
+from storage import keys
 from storage.embedded import Server
+from storage.profiles import unpack
 from tests.kafka import free_ports
-from tests.processes import Stack, until
+from tests.processes import ADMIN_TOKEN, Stack, until
 from tests.sites import DEMO
 
 KEY = "demo-write-key"
@@ -35,8 +39,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Web and worker with the demo site, for all tests of the module: each has visitors of its own."""
     root = tmp_path_factory.mktemp("segment")
+    writer = MMDBWriter(6, "Test", languages=["en"], ipv4_compatible=True)
+    writer.insert_network(IPSet(["203.0.113.0/24"]), {"country": {"iso_code": "JP"}})
+    writer.insert_network(IPSet(["198.51.100.0/24"]), {"country": {"iso_code": "US"}})
+    writer.to_db_file(str(root / "country.mmdb"))
+    env = {"KIZASHI_GEOIP_DB": str(root / "country.mmdb"), "KIZASHI_TRUSTED_PROXIES": "127.0.0.1"}
     with Server(root / "valkey") as valkey:
-        stack = Stack(store_url=valkey.url, data_dir=root / "data", port=free_ports(1)[0])
+        stack = Stack(store_url=valkey.url, data_dir=root / "data", port=free_ports(1)[0], **env)
         async with stack as running:
             await running.publish(DEMO)
             yield running
@@ -135,6 +144,57 @@ async def test_every_path_takes_its_calls_and_the_clock_is_put_right(stack: Stac
     assert "T" in str(last) or abs(int(last) - now) < 60_000
     await accepted(stack, "/v1/m", {"series": []})
     await accepted(stack, "/v1/batch", {"batch": []}, **basic(KEY))
+
+
+async def test_an_alias_makes_no_two_users_one(stack: Stack) -> None:
+    """Anybody has the write key; two people are one when an operator says so."""
+    first, second = (visitor_of_user("demo", name) for name in ("p1", "p2"))
+    for name in ("p1", "p2"):
+        body = {"userId": name, "traits": {"email": f"{name}@acme.example"}}
+        await accepted(stack, "/v1/identify", body, **basic(KEY))
+    await accepted(stack, "/v1/alias", {"previousId": "p1", "userId": "p2"}, **basic(KEY))
+    nobody = visitor_of("demo", "p1")  # whose anonymousId would be `p1`
+    lead = await person(stack, second, {second, nobody})
+    assert await person(stack, first, {first}) != lead
+    async with stack.http.post(
+        f"{stack.base}/v1/admin/sites/demo/visitors/{first}/link",
+        json={"user_id": "p2"},
+        headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
+    ) as answer:
+        assert answer.status == 202
+    assert await person(stack, first, {first, second, nobody}) == lead
+
+
+async def person(stack: Stack, visitor: str, visitors: set[str]) -> str:
+    """The visitor's lead, once it is that of these visitors."""
+
+    async def there() -> bool:
+        return set((await stack.visitor(visitor)).get("visitors") or []) == visitors
+
+    await until(there)
+    return str((await stack.visitor(visitor))["lead"])
+
+
+#: How a call comes, and the country that counts: of a server's call what it says, of a page's where it comes from.
+COUNTRIES = [
+    ("server", "/v1/track", basic(KEY), "JP"),
+    ("server-batch", "/v1/batch", basic(KEY), "JP"),
+    ("key-in-the-body", "/v1/track", {}, ""),
+    ("page", "/v1/track", basic(KEY) | {"Origin": SHOP}, "US"),
+]
+
+
+@pytest.mark.parametrize(("who", "path", "headers", "country"), COUNTRIES)
+async def test_whose_address_tells_the_country(
+    stack: Stack, who: str, path: str, headers: dict[str, str], country: str
+) -> None:
+    one = call("track", who, event="x", context={"ip": "203.0.113.7"}, writeKey=KEY)
+    body = {"batch": [one], "writeKey": KEY} if path == "/v1/batch" else one
+    await accepted(stack, path, body, **headers, **{"X-Forwarded-For": "198.51.100.9"})
+    await stored(stack, visitor_of("demo", who), page_count=0)
+    record = await stack.redis.get(keys.profile("demo", visitor_of("demo", who)))
+    assert unpack(record)[1].country == country
+    assert b"203.0.113.7" not in record
 
 
 DEEP = b'{"anonymousId":"a","event":"x","properties":{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}}"
