@@ -17,8 +17,10 @@ _FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 def add_assets(app: web.Application) -> None:
-    """Serve each file of `server/static` at `/static/<name>`, the snippet's scripts at `/kizashi.js` and `/kizashi-live.js` and,
-    for pages that pin them by their hash, at `/kizashi-<version>.js` and `/kizashi-live-<version>.js`."""
+    """Serve each file of `server/static` at `/static/<name>`, the snippet's scripts at `/kizashi.js` and
+    `/kizashi-live.js` and, for pages that pin them by their hash, at `/kizashi-<version>.js` and
+    `/kizashi-live-<version>.js`.
+    """
     for path in sorted(FOLDER.iterdir()):
         app.router.add_get(f"/static/{path.name}", asset)
     version = snippet.version()
