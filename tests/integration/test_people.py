@@ -79,8 +79,8 @@ async def test_two_browsers_of_one_person_share_a_profile(stack: Stack) -> None:
 
 async def test_an_address_that_anybody_can_type_tells_nobody_a_name(stack: Stack) -> None:
     mail = "taro@acme.co.jp"
-    engaged = hit("engage", "/pricing", engaged_ms=61_000)
-    first = await stack.beacon(hit("page", "/pricing"), engaged, hit("whitepaper_download"))
+    page, engaged = hit("page", "/pricing"), hit("engage", "/pricing", engaged_ms=61_000)
+    first = await stack.beacon(page, engaged, hit("whitepaper_download"))
     await stack.beacon(hit("identify", email=mail, name="Taro"), v=first["v"])
     await seen(stack, first["v"], intent="high", stage="mql")
     guesser = (await stack.beacon(hit("page")))["v"]

@@ -127,7 +127,7 @@ def test_the_measured_site_and_visitors_are_what_the_rows_say() -> None:
 
 def test_the_pure_rows_run() -> None:
     rows = pure.rows(rounds=1)
-    assert len(rows) == len(pure.PASTS) + 1 + 1 + len(pure.EXPERIENCES)
+    assert len(rows) == len(pure.PASTS) + 1 + 2 + 1 + len(pure.EXPERIENCES)
     assert all(row.value > 0 and row.ratio for row in rows)
 
 
