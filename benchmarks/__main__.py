@@ -1,4 +1,4 @@
-"""`python -m benchmarks` runs, prints a table, writes the JSON; `--write-docs` only writes docs/performance.md."""
+"""`python -m benchmarks` runs, prints a table, writes the JSON; `--write-docs` only writes docs/."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import beacon, latency, memory, profiles, pure, report, snippet_size, worker
+from benchmarks import beacon, latency, memory, profiles, pure, report, scale, snippet_size, worker
 from benchmarks.backends import BACKENDS
 from benchmarks.results import FILE, Machine, Results, Row, read, this_machine, write
 from storage.embedded import Server
@@ -23,6 +23,7 @@ def main() -> None:
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     if options.write_docs:
         report.DOC.write_text(report.document(read()), encoding="utf-8")
+        scale.DOC.write_text(scale.document(read()), encoding="utf-8")
         return
     families = _families(options.backend or list(BACKENDS))
     wanted = options.only or list(families)
