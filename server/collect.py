@@ -73,6 +73,31 @@ async def _answer(
 ) -> web.Response:
     app, now = request.app, request.app[state.CLOCK]()
     visitor, known = identify(request, call)
+    events, rejected = _accepted(request, call, site, visitor, lang, now)
+    # A new visitor has no profile to read; without events nothing else would tell that the store is away.
+    stored = await outage.read(app, site.id, visitor) if known or not events else outage.Known()
+    profile = ahead(stored.profile, events, now, site)
+    around = await outage.around(app, profile, site)
+    decisions = decisions_for(
+        profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang, around=around
+    )
+    await app[state.PUBLISHER].publish(events)
+    count(app, events, [])
+    # Profiles lack what waits on disk: a visitor on a second visit would be taken for a new one.
+    if not stored.readable or app[outage.SPOOL].queueing:
+        return _response(request, visitor, dict.fromkeys(slots), rejected, headers, live=False)
+    met = decisions.exposures  # what is really shown; rarely any is met for the first time
+    exposures = exposure_events(met, profile=profile, events=events, visitor=visitor, now=now, site=site)
+    await app[state.PUBLISHER].publish(exposures)
+    app[state.METRICS].decided(decisions, now)
+    live = app[HUB].has_room()
+    return _response(request, visitor, wire(decisions), rejected, headers, live=live)
+
+
+def _accepted(
+    request: web.Request, call: Beacon, site: Site, visitor: str, lang: str, now: int
+) -> tuple[list[Event], list[dict[str, Any]]]:
+    """The good events and what was wrong with the others. Raises ApiError where none is good."""
     place = place_of(request)
     envelope = Envelope(
         site=site.id,
@@ -85,29 +110,25 @@ async def _answer(
         company=place.company_domain,
     )
     events, rejected = parse_all(call.events, envelope)
-    count(app, [], rejected)
+    count(request.app, [], rejected)
     if rejected and not events:
         first = rejected[0]
         raise ApiError(400, first["code"], first["message"], field=first["field"], rejected=rejected)
-    # A new visitor has no profile to read; without events nothing else would tell that the store is away.
-    stored = await outage.read(app, site.id, visitor) if known or not events else outage.Known()
-    profile = ahead(stored.profile, events, now, site)
-    around = await outage.around(app, profile, site)
-    decisions = decisions_for(
-        profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang, around=around
-    )
-    await app[state.PUBLISHER].publish(events)
-    count(app, events, [])
-    # Profiles lack what waits on disk: a visitor on a second visit would be taken for a new one.
-    originals = not stored.readable or app[outage.SPOOL].queueing
-    met = [] if originals else decisions.exposures
-    exposures = exposure_events(met, profile=profile, events=events, visitor=visitor, now=now, site=site)
-    await app[state.PUBLISHER].publish(exposures)  # of what is really shown; rarely any
-    if not originals:
-        app[state.METRICS].decided(decisions, now)
-    token = app[state.TOKENS].sign(visitor)
-    body: dict[str, Any] = {"v": token, "decisions": dict.fromkeys(slots) if originals else wire(decisions)}
-    if app[HUB].has_room() and not originals:
+    return events, rejected
+
+
+def _response(
+    request: web.Request,
+    visitor: str,
+    decisions: dict[str, Any],
+    rejected: list[dict[str, Any]],
+    headers: dict[str, str],
+    *,
+    live: bool,
+) -> web.Response:
+    token = request.app[state.TOKENS].sign(visitor)
+    body: dict[str, Any] = {"v": token, "decisions": decisions}
+    if live:
         body["live"] = True
     if rejected:
         body["rejected"] = rejected

@@ -21,53 +21,33 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._complaints = Complaints()
-        self.events = Counter(
-            "kizashi_events_accepted_total", "Events accepted", ["type"], registry=self.registry
-        )
+        counter, gauge = self._counter, self._gauge
+        self.events = counter("events_accepted", "Events accepted", "type")
         # Looking a label up takes longer than counting.
         self._events = {kind: self.events.labels(kind) for kind in (*sorted(TYPES), *sorted(OWN_TYPES))}
-        self.rejections = Counter(
-            "kizashi_events_rejected_total", "Events refused, by reason", ["code"], registry=self.registry
-        )
-        self.ignored = Counter(
-            "kizashi_beacons_ignored_total",
-            "Beacons answered but not counted",
-            ["why"],
-            registry=self.registry,
-        )
-        self.decisions = Counter(
-            "kizashi_decisions_total", "Slots decided", ["outcome"], registry=self.registry
-        )
-        self._variants = self.decisions.labels("variant")
-        self._originals = self.decisions.labels("original")
-        self.decision_errors = Counter(
-            "kizashi_decision_errors_total",
-            "Slots that failed and kept their original",
-            registry=self.registry,
-        )
+        self.rejections = counter("events_rejected", "Events refused, by reason", "code")
+        self.ignored = counter("beacons_ignored", "Beacons answered but not counted", "why")
+        self.decisions = counter("decisions", "Slots decided", "outcome")
+        self._variants, self._originals = map(self.decisions.labels, ("variant", "original"))
+        self.decision_errors = counter("decision_errors", "Slots that failed and kept their original")
         self.beacon_seconds = Histogram(
             "kizashi_beacon_seconds", "Time to answer a beacon", buckets=_SECONDS, registry=self.registry
         )
-        self.spool_events = Counter(
-            "kizashi_spool_events_total",
-            "Events while the broker was away, by what became of them",
-            ["what"],
-            registry=self.registry,
+        self.spool_events = counter(
+            "spool_events", "Events while the broker was away, by what became of them", "what"
         )
-        self.live = Counter(
-            "kizashi_live_total", "Live streams, by what became of them", ["what"], registry=self.registry
+        self.live = counter("live", "Live streams, by what became of them", "what")
+        self.live_streams = gauge("live_streams", "Pages that listen for live decisions")
+        self.site_errors = gauge(
+            "sites_errors", "Reads of the published sites that failed; the last ones stay in use"
         )
-        self.live_streams = Gauge(
-            "kizashi_live_streams", "Pages that listen for live decisions", registry=self.registry
-        )
-        self.site_errors = Gauge(
-            "kizashi_sites_errors",
-            "Reads of the published sites that failed; the last ones stay in use",
-            registry=self.registry,
-        )
-        self.spool_bytes = Gauge(
-            "kizashi_spool_bytes", "Bytes of events that wait on disk for the broker", registry=self.registry
-        )
+        self.spool_bytes = gauge("spool_bytes", "Bytes of events that wait on disk for the broker")
+
+    def _counter(self, name: str, words: str, *labels: str) -> Counter:
+        return Counter(f"kizashi_{name}_total", words, labels, registry=self.registry)
+
+    def _gauge(self, name: str, words: str) -> Gauge:
+        return Gauge(f"kizashi_{name}", words, registry=self.registry)
 
     def accepted(self, kind: str) -> None:
         """Count an event."""

@@ -42,15 +42,9 @@ class App(faust.App):
         self.on_fatal(reason)
 
 
-def build_app(
-    *,
-    backend: Backend,
-    sites: Callable[[], Mapping[str, Site]],
-    look_again: Callable[[], Awaitable[None]],
-    clock: Callable[[], int],
-) -> App:
-    """The app, wired. Start it with `streams.worker.run`."""
-    app = App(
+def _app(backend: Backend) -> App:
+    """Faust's app for this backend, with what it brings of its own switched off."""
+    return App(
         GROUP,
         broker=backend.broker,
         store="kizashi-redis://table",
@@ -68,6 +62,17 @@ def build_app(
         autodiscover=False,
         **backend.settings,
     )
+
+
+def build_app(
+    *,
+    backend: Backend,
+    sites: Callable[[], Mapping[str, Site]],
+    look_again: Callable[[], Awaitable[None]],
+    clock: Callable[[], int],
+) -> App:
+    """The app, wired. Start it with `streams.worker.run`."""
+    app = _app(backend)
     events = app.topic(backend.topic, key_type=bytes, value_type=bytes, partitions=backend.partitions)
     profiles = app.Table("profiles", partitions=backend.partitions)
     transport = app.transport

@@ -81,19 +81,27 @@ def run(
     uvloop.install()
     redis = connect(redis_url)
     registry = Registry(redis)
-    sink = choose_sink(
-        bot_token=slack_bot_token, webhook_url=slack_webhook_url, api_url=slack_api_url, buttons=slack_buttons
-    )
     links = Links(public_url=public_url, secret_key=secret_key)
-    also = also_sinks(
-        webhook_url=webhook_url,
-        webhook_secret=webhook_secret,
-        smtp_url=smtp_url,
-        outgoing_allow=outgoing_allow,
+    dispatcher = Dispatcher(
+        redis=redis,
+        sink=choose_sink(
+            bot_token=slack_bot_token,
+            webhook_url=slack_webhook_url,
+            api_url=slack_api_url,
+            buttons=slack_buttons,
+        ),
+        also=also_sinks(
+            webhook_url=webhook_url,
+            webhook_secret=webhook_secret,
+            smtp_url=smtp_url,
+            outgoing_allow=outgoing_allow,
+            visitor_url=links,
+            clock=now_ms,
+        ),
         visitor_url=links,
         clock=now_ms,
+        budget=BUDGET,
     )
-    dispatcher = Dispatcher(redis=redis, sink=sink, visitor_url=links, clock=now_ms, also=also, budget=BUDGET)
     backend = backend or backend_for(redis_url=redis_url, broker_url=broker_url)
     asyncio.run(backend.prepare())
     app = build_app(backend=backend, sites=lambda: registry.sites, look_again=registry.refresh, clock=now_ms)
