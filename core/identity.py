@@ -90,6 +90,11 @@ def is_someone_else(profile: Profile, said: Identifiers) -> bool:
     return bool(said.mail and profile.mails) and said.mail not in profile.mails
 
 
+def is_known(profile: Profile) -> bool:
+    """Whether anything ties the visitor to a lead: for nearly all nothing does."""
+    return not profile.apart and bool(profile.user or profile.mails or profile.linked)
+
+
 def edges(profile: Profile) -> Edges:
     """The visitor's edges now: none while an operator keeps it apart."""
     if profile.apart:

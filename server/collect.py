@@ -72,10 +72,10 @@ async def _answer(
     request: web.Request, call: Beacon, site: Site, slots: list[str], lang: str, headers: dict[str, str]
 ) -> web.Response:
     app, now = request.app, request.app[state.CLOCK]()
-    visitor, known = identify(request, call)
+    visitor, token = identify(request, call)
     events, rejected = _accepted(request, call, site, visitor, lang, now)
     # A new visitor has no profile to read; without events nothing else would tell that the store is away.
-    stored = await outage.read(app, site.id, visitor) if known or not events else outage.Known()
+    stored = await outage.read(app, site.id, visitor) if token or not events else outage.Known()
     profile = ahead(stored.profile, events, now, site)
     around = await outage.around(app, profile, site)
     decisions = decisions_for(
@@ -83,15 +83,16 @@ async def _answer(
     )
     await app[state.PUBLISHER].publish(events)
     count(app, events, [])
+    signed = token or app[state.TOKENS].sign(visitor)
     # Profiles lack what waits on disk: a visitor on a second visit would be taken for a new one.
     if not stored.readable or app[outage.SPOOL].queueing:
-        return _response(request, visitor, dict.fromkeys(slots), rejected, headers, live=False)
+        return _response(request, signed, dict.fromkeys(slots), rejected, headers, live=False)
     met = decisions.exposures  # what is really shown; rarely any is met for the first time
     exposures = exposure_events(met, profile=profile, events=events, visitor=visitor, now=now, site=site)
     await app[state.PUBLISHER].publish(exposures)
     app[state.METRICS].decided(decisions, now)
     live = app[HUB].has_room()
-    return _response(request, visitor, wire(decisions), rejected, headers, live=live)
+    return _response(request, signed, wire(decisions), rejected, headers, live=live)
 
 
 def _accepted(
@@ -119,14 +120,13 @@ def _accepted(
 
 def _response(
     request: web.Request,
-    visitor: str,
+    token: str,
     decisions: dict[str, Any],
     rejected: list[dict[str, Any]],
     headers: dict[str, str],
     *,
     live: bool,
 ) -> web.Response:
-    token = request.app[state.TOKENS].sign(visitor)
     body: dict[str, Any] = {"v": token, "decisions": decisions}
     if live:
         body["live"] = True
@@ -159,12 +159,13 @@ def site_of(app: web.Application, site_id: str) -> Site:
     return site
 
 
-def identify(request: web.Request, call: Beacon) -> tuple[str, bool]:
-    """The visitor's id and whether the browser proved it. Without a token of ours it is a new visitor."""
+def identify(request: web.Request, call: Beacon) -> tuple[str, str]:
+    """The visitor's id, and the token of ours by which the browser proved it: "" for a new visitor."""
     tokens = request.app[state.TOKENS]
-    if not call.reset and (visitor := tokens.visitor(call.v) or tokens.visitor(request.cookies.get(COOKIE))):
-        return visitor, True
-    return tokens.new_visitor(), False
+    for token in () if call.reset else (call.v, request.cookies.get(COOKIE)):
+        if token and (visitor := tokens.visitor(token)):
+            return visitor, token
+    return tokens.new_visitor(), ""
 
 
 def parse_all(raw: list[msgspec.Raw], envelope: Envelope) -> tuple[list[Event], list[dict[str, Any]]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.accounts import account_of
-from core.identity import edges
+from core.identity import edges, is_known
 from core.profiles import Profile
 from leads.accounts import Facts, decode_facts
 from leads.people import resolve
@@ -22,8 +22,7 @@ AtHand = Callable[[str], Profile | None]
 
 def is_alone(profile: Profile, site: Site) -> bool:
     """Whether nothing can be around a visitor, so that there is nothing to read: most are nobody we know."""
-    known = profile.user or profile.mails or profile.linked
-    return not known and not (site.asks_account and account_of(profile))
+    return not is_known(profile) and not (site.asks_account and account_of(profile))
 
 
 class AroundReader:

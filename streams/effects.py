@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from alerts.outbox import enqueue_commands
 from core.accounts import account_of
 from core.events import Event, encode_event
-from core.identity import Edges, edges
+from core.identity import Edges, edges, is_known
 from core.profiles import Entry, Profile, encode_profile
 from leads.accounts import encode_facts, facts_of
 from leads.scoring import next_silence
@@ -120,6 +120,8 @@ def _closed(closed: Iterable[Closed]) -> list[Command]:
 def _people(before: Profile | None, folded: Folded) -> list[Command]:
     """The edges that changed; those of a visitor whose session begins are written anew, so that they live on."""
     outcome = folded.outcome
+    if not (folded.told or outcome.closed or is_known(outcome.profile) or (before and is_known(before))):
+        return []
     site, was, now = (
         outcome.profile.site,
         _edges(before, folded.told),

@@ -17,7 +17,7 @@ from core.attributes import stage_of
 from core.events import DAY_MS, OWN_TYPES, Event
 from core.exposures import Measured
 from core.fold import apply, begins_chapter
-from core.identity import edges
+from core.identity import is_known
 from core.profiles import Entry, Profile
 from leads import scoring
 from leads.accounts import Facts, facts_of, picture
@@ -163,7 +163,7 @@ def _score(
 
 
 def _stage(profile: Profile, event: Event, moment: int, site: Site, around: Around) -> Profile:
-    if "mql" in profile.stages or not (profile.stages or edges(profile).all):
+    if "mql" in profile.stages or not (profile.stages or is_known(profile)):
         return profile  # nothing can change: most visitors are nobody we know
     score = scoring.score_at(combine(profile, around.peers, site.scoring), moment, site.scoring)
     return replace(profile, stages=advanced(profile, score=score, threshold=site.scoring.mql, at=event.at))

@@ -16,6 +16,7 @@ from core.profiles import Profile
 from sites.site import Site
 from storage import keys
 from storage.profiles import Position
+from streams.around import is_alone
 from streams.effects import Command, announce, effects
 from streams.erasure import Remains, erase_commands
 from streams.pipeline import ALONE, Around
@@ -112,13 +113,16 @@ class Processor:
         before, site = self._store.get(name), self._sites().get(event.site)
         if site is None:
             return Context()
+        # Most events take nothing of this: no await for those.
         remains = await self._reader.remains(before, event) if event.type == "erase" else None
-        around = await self._reader.around(
-            as_identified(before, event), site, lambda other: self._at_hand(site.id, other)
-        )
-        context = Context(around=around, remains=remains, recent=await self._past(name, event))
+        who = as_identified(before, event)
+        around = ALONE
+        if who is not None and not is_alone(who, site):
+            around = await self._reader.around(who, site, lambda other: self._at_hand(site.id, other))
+            await self._hold(name)
+        recent = await self._past(event) if needs_past(self._store.get(name), event) else None
         await self._hold(name)
-        return context
+        return Context(around=around, remains=remains, recent=recent)
 
     async def _hold(self, name: str) -> None:
         """Have the profile at hand: an await may have let it go."""
@@ -129,10 +133,8 @@ class Processor:
         name = f"{site}:{visitor}"
         return self._store.get(name) if self._store.loaded(name) else None
 
-    async def _past(self, name: str, event: Event) -> Recent | None:
-        """The recent events, where folding `event` takes them: read back after everything is written."""
-        if not needs_past(self._store.get(name), event):
-            return None
+    async def _past(self, event: Event) -> Recent:
+        """The recent events: read back after everything is written."""
         await self._store.flush()
         return await self._reader.recent(event.site, event.visitor)
 
