@@ -16,24 +16,32 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from benchmarks import nginx
 from benchmarks import site as measured
 from benchmarks.harness import SECRET_KEY, Process, environment, in_turns, until
 from benchmarks.load import at_rate, free_port, listening, request, send
 from benchmarks.results import Row, aimed, compared
-from benchmarks.visitors import mix
+from benchmarks.visitors import NOW, mix
+from core.profiles import Profile
+from server.decide import decisions_for
+from server.exposures import exposure_events
 from server.tokens import Tokens
 from sites.registry import publish
+from sites.site import Site
 from storage import keys
 from storage.connect import connect
 from storage.embedded import Server
 from storage.profiles import Position, pack
+from streams.pipeline import step
 
 FAMILY = "The beacon, one web process"
 YARDSTICK = "bare aiohttp answering 204"
 ROUNDS = 5
 REQUESTS = 1_000
 KNOWN = 200
+SLOTS = ["hero", "side"]
 #: Shares of bare aiohttp's speed that are to be reached, by the number of connections.
 GOALS = {64: 0.55, 8: 0.45}
 #: The steady load: requests a second, for how many requests.
@@ -135,9 +143,21 @@ async def known_visitors(store_url: str) -> list[str]:
         for number, visitor in enumerate(mix(KNOWN, site)):
             name = tokens.new_visitor()
             position = Position(epoch="bench", partition=0, offset=number)
-            await redis.set(keys.profile("demo", name), pack(position, visitor.profile))
+            profile = _shown(replace(visitor.profile, id=name), site)
+            await redis.set(keys.profile("demo", name), pack(position, profile))
             found.append(tokens.sign(name))
     return found
+
+
+def _shown(profile: Profile, site: Site) -> Profile:
+    """The visitor once they have met what the site has for them: they do so with their first answer."""
+    found = decisions_for(profile, visitor=profile.id, slots=SLOTS, now=NOW, site=site, lang="en")
+    events = exposure_events(
+        found.exposures, profile=profile, events=[], visitor=profile.id, now=NOW, site=site
+    )
+    for event in events:
+        profile = step(profile, event, NOW, site).profile
+    return profile
 
 
 def requests(tokens: list[str], port: int) -> Iterator[bytes]:
@@ -151,7 +171,7 @@ def requests(tokens: list[str], port: int) -> Iterator[bytes]:
             "title": "Pricing",
             "ref": "https://www.example.com/",
         }
-        body = {"site": "demo", "v": token, "events": [event], "slots": ["hero", "side"]}
+        body = {"site": "demo", "v": token, "events": [event], "slots": SLOTS}
         yield request(json.dumps(body).encode(), port=port)
 
 

@@ -77,7 +77,8 @@ class _Seen(NamedTuple):
 
 def stage_of(profile: Profile) -> str:
     """How far the visitor has come: `visitor`, `lead` (identified) or `mql` (past marketing's threshold)."""
-    return next((stage for stage in ("mql", "lead") if stage in profile.stages), "visitor")
+    stages = profile.stages
+    return "mql" if "mql" in stages else "lead" if "lead" in stages else "visitor"
 
 
 def _last_visit(profile: Profile, now: int) -> int:

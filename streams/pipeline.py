@@ -193,13 +193,15 @@ def _reached(
     profile: Profile, before: Profile | None, event: Event, facts: dict[str, Any], site: Site
 ) -> Measured:
     """What the visitor is measured by, with the goals reached now."""
-    if not site.goals:
+    same = before is not None and (before.intent, before.stages) == (profile.intent, profile.stages)
+    goals = [goal for goal in site.goals if goal.on == event.name or (goal.on is None and not same)]
+    if not goals:
         return profile.measured
     was = Standing(intent=before.intent, stages=before.stages) if before else Standing()
     now = Standing(intent=profile.intent, stages=profile.stages)
     measured = profile.measured
-    hit = reached_by(event, site.goals, before=was, after=now, attributes=facts)
-    for goal in site.goals if hit else ():
+    hit = reached_by(event, goals, before=was, after=now, attributes=facts)
+    for goal in goals if hit else ():
         if goal.id in hit:
             measured = reach(measured, goal, event.at)
     return measured
@@ -231,10 +233,11 @@ def _alerts(
     around: Around,
 ) -> tuple[tuple[Alert, ...], dict[str, int]]:
     """The alerts, and when which rule has spoken because of this event. What is imported tells nobody."""
-    if event.imported:
+    rules = [rule for rule in site.alerts if rule.on is None or rule.on == event.name]
+    if event.imported or not rules:
         return (), {}
     alerts, alerted = fire(
-        site.alerts,
+        rules,
         before=share(before, moment, site, around)[0] if before and around.peers else before,
         after=after,
         event=event,
