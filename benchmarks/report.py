@@ -48,7 +48,8 @@ process, the stream, the worker and the outbox. The client, that server and all 
 """,
     "What fell short": """\
 Shares of the CPU time, by whose code it is spent in, of the whole: Python's own profiler (cProfile) over the web
-process and the worker under the same load as above. It makes many small calls look dearer than they are.
+process and the worker under the same load as above, their start included. It makes many small calls look dearer
+than they are.
 """,
     "The tag's size": """\
 What a browser fetches before a page can be tracked and its slots be filled. A peer's figure is measured in this

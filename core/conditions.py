@@ -44,9 +44,14 @@ def matches(
 
 
 def compile_condition(
-    condition: Mapping[str, Any], saved_groups: Mapping[str, Any] | None = None
+    condition: Mapping[str, Any],
+    saved_groups: Mapping[str, Any] | None = None,
+    *,
+    failed: Callable[[Exception], None] = lambda _: None,
 ) -> Callable[[Mapping[str, Any]], bool]:
-    """The condition as a fast function of the attributes; answers as `matches` does, and never raises."""
+    """The condition as a fast function of the attributes; answers as `matches` does, and never raises: `failed` is
+    told of what went wrong while it was evaluated.
+    """
     try:
         test: Test = condition_test(condition, Groups(entries=saved_groups or {}))
     except _FAILURES:
@@ -55,7 +60,8 @@ def compile_condition(
     def check(attributes: Mapping[str, Any]) -> bool:
         try:
             return test(attributes) is True
-        except _FAILURES:
+        except _FAILURES as error:
+            failed(error)
             return False
 
     return check

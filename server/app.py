@@ -95,6 +95,7 @@ def make_app(settings: Settings, *, spool_bytes: int = MAX_BYTES) -> web.Applica
         observe=app[state.METRICS].spooled,
     )
     app[state.METRICS].site_errors.set_function(lambda: app[state.REGISTRY].errors)
+    app[state.METRICS].condition_errors.set_function(lambda: app[state.REGISTRY].condition_errors)
     app[state.METRICS].spool_bytes.set_function(lambda: app[SPOOL].size)
     app[state.PUBLISHER] = app[SPOOL]
     app.cleanup_ctx.append(_parts)

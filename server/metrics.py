@@ -41,6 +41,9 @@ class Metrics:
         self.site_errors = gauge(
             "sites_errors", "Reads of the published sites that failed; the last ones stay in use"
         )
+        self.condition_errors = gauge(
+            "condition_errors", "Conditions that failed while they were evaluated, and so matched nobody"
+        )
         self.spool_bytes = gauge("spool_bytes", "Bytes of events that wait on disk for the broker")
 
     def _counter(self, name: str, words: str, *labels: str) -> Counter:

@@ -10,14 +10,15 @@ from alerts.quiet import Quiet
 from core.conditions import check_condition, compile_condition, paths
 from sites.mistakes import Path
 from sites.model import AlertFile, EscalateFile, QuietFile
+from sites.site import Make
 
 Found = Iterator[tuple[Path, str]]
 #: What makes a rule fire: it has exactly one of these.
 CAUSES = ("on", "enters", "leaves", "becomes")
 
 
-def compile_alert(file: AlertFile, *, instruction: str) -> AlertRule:
-    """The rule; `instruction` is the file's, in the site's language."""
+def compile_alert(file: AlertFile, *, instruction: str, make: Make = compile_condition) -> AlertRule:
+    """The rule; `instruction` is the file's, in the site's language. `make` compiles its conditions."""
     others = next((one for one in file.route if one.when is None), None)
     channel, owner = file.channel or "", file.owner or ""
     return AlertRule(
@@ -27,16 +28,16 @@ def compile_alert(file: AlertFile, *, instruction: str) -> AlertRule:
         on=file.on,
         enters=file.enters,
         leaves=file.leaves,
-        becomes=None if file.becomes is None else compile_condition(file.becomes),
+        becomes=None if file.becomes is None else make(file.becomes),
         reads=frozenset(paths(file.becomes)) if file.becomes else frozenset(),
-        when=None if file.when is None else compile_condition(file.when),
+        when=None if file.when is None else make(file.when),
         cooldown_ms=file.cooldown,
         instruction=instruction,
         routes=tuple(
             Route(
                 channel=one.channel or channel,
                 owner=one.owner or owner,
-                when=compile_condition(one.when),
+                when=make(one.when),
             )
             for one in file.route
             if one.when is not None

@@ -26,13 +26,17 @@ from sites.model import (
     VariantFile,
 )
 from sites.moments import epoch_ms
-from sites.site import Matcher, Site
+from sites.site import Make, Site
 
 
-def compile_site(file: SiteFile, *, revision: int, rule_versions: Mapping[str, int]) -> Site:
-    """Compile every condition and template. A rule without an entry in `rule_versions` has version 1."""
+def compile_site(
+    file: SiteFile, *, revision: int, rule_versions: Mapping[str, int], make: Make = compile_condition
+) -> Site:
+    """Compile every condition, by `make`, and every template. A rule without an entry in `rule_versions` has
+    version 1.
+    """
     experiences = _experiences(file)
-    audiences = {name: compile_condition(condition) for name, condition in file.audiences.items()}
+    audiences = {name: make(condition) for name, condition in file.audiences.items()}
     return Site(
         id=file.site,
         name=file.name,
@@ -43,14 +47,15 @@ def compile_site(file: SiteFile, *, revision: int, rule_versions: Mapping[str, i
         locale=file.locale,
         topic_of=classifier([(topic.path, topic.topic) for topic in file.topics]),
         topic_labels={t.topic: _in_locale(t.label, file.locale) for t in file.topics if t.label},
-        scoring=compile_scoring(file.scoring, rule_versions, file.locale, mql=file.stages.mql),
+        scoring=compile_scoring(file.scoring, rule_versions, file.locale, mql=file.stages.mql, make=make),
         audiences=audiences,
         audience_index=Index((file.audiences[name], (name, matches)) for name, matches in audiences.items()),
         experiences=experiences,
         alerts=tuple(
-            compile_alert(one, instruction=_in_locale(one.instruction, file.locale)) for one in file.alerts
+            compile_alert(one, instruction=_in_locale(one.instruction, file.locale), make=make)
+            for one in file.alerts
         ),
-        goals=tuple(_goal(one, file.locale) for one in file.goals),
+        goals=tuple(_goal(one, file.locale, make) for one in file.goals),
         allocations=_allocations(experiences),
         asks=_asks(file),
         asks_account=_names(file.model_dump(), _OF_PEOPLE),
@@ -86,10 +91,15 @@ def _names(data: object, prefixes: tuple[str, ...]) -> bool:
 
 
 def compile_scoring(
-    file: ScoringFile, rule_versions: Mapping[str, int], locale: str, *, mql: float | None = None
+    file: ScoringFile,
+    rule_versions: Mapping[str, int],
+    locale: str,
+    *,
+    mql: float | None = None,
+    make: Make = compile_condition,
 ) -> Scoring:
     """The rules, and the same rules by what makes them give points."""
-    rules = tuple(_rule(rule, rule_versions.get(rule.id, 1), locale) for rule in file.rules)
+    rules = tuple(_rule(rule, rule_versions.get(rule.id, 1), locale, make) for rule in file.rules)
     asking = [(one.when, rule) for one, rule in zip(file.rules, rules, strict=True)]
     names = dict.fromkeys(rule.on for rule in rules if rule.on is not None)
     return Scoring(
@@ -106,14 +116,14 @@ def compile_scoring(
     )
 
 
-def _rule(file: RuleFile, version: int, locale: str) -> ScoringRule:
+def _rule(file: RuleFile, version: int, locale: str, make: Make) -> ScoringRule:
     return ScoringRule(
         id=file.id,
         points=file.points,
         version=version,
         label=_in_locale(file.label, locale),
         on=file.on,
-        when=_matcher(file.when),
+        when=None if file.when is None else make(file.when),
         once=file.once,
         idle_event=file.idle.event if file.idle else None,
         idle_ms=file.idle.for_ if file.idle else 0,
@@ -121,11 +131,11 @@ def _rule(file: RuleFile, version: int, locale: str) -> ScoringRule:
     )
 
 
-def _goal(file: GoalFile, locale: str) -> Goal:
+def _goal(file: GoalFile, locale: str, make: Make) -> Goal:
     return Goal(
         id=file.id,
         on=file.on,
-        when=_matcher(file.when),
+        when=None if file.when is None else make(file.when),
         intent=file.intent,
         stage=file.stage,
         window_ms=file.window,
@@ -139,10 +149,6 @@ def _allocations(experiences: Iterable[Experience]) -> dict[tuple[str, str], str
         for one in experiences
         for choice in one.choices
     }
-
-
-def _matcher(condition: dict[str, object] | None) -> Matcher | None:
-    return None if condition is None else compile_condition(condition)
 
 
 def _experiences(file: SiteFile) -> tuple[Experience, ...]:

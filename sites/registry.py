@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
 
 import structlog
 from redis.asyncio import Redis
 
+from core.conditions import compile_condition
 from sites.revisions import Revision, current_numbers, publish, read_revisions, revisions
 from sites.site import Site
 from storage import keys
@@ -18,6 +20,8 @@ __all__ = ["Registry", "Revision", "load_current", "publish", "revisions"]
 
 #: How often a process asks whether something was published, in seconds.
 POLL_SECONDS = 0.3
+#: Different failures of conditions that are named in the log.
+MAX_TOLD = 100
 
 log = structlog.get_logger()
 
@@ -45,6 +49,8 @@ class Registry:
         self._by_key: Mapping[str, Site] = {}
         self.sites: Mapping[str, Site] = MappingProxyType({})
         self.errors = 0
+        self.condition_errors = 0
+        self._told: set[str] = set()
         self._failing = False
         self.loaded = False
 
@@ -106,7 +112,7 @@ class Registry:
         wanted = [(name, number) for name, number in numbers.items() if name not in kept]
         for revision in await read_revisions(self._redis, wanted):
             try:
-                kept[revision.site] = revision.compile()
+                kept[revision.site] = revision.compile(partial(compile_condition, failed=self._failed))
             # One site that this version cannot read must not hold back the others.
             except Exception as error:
                 self.errors += 1
@@ -121,6 +127,14 @@ class Registry:
                 if running:
                     kept[revision.site] = running
         return kept
+
+    def _failed(self, error: Exception) -> None:
+        """A condition failed for one visitor and so matches nobody; the first of each kind is in the log."""
+        self.condition_errors += 1
+        kind = f"{type(error).__name__}: {error}"
+        if kind not in self._told and len(self._told) < MAX_TOLD:
+            self._told.add(kind)
+            log.error("a condition failed and matches nobody", reason=kind)
 
     def _swap(self, sites: dict[str, Site]) -> None:
         names = self.sites.keys() | sites.keys()

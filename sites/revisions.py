@@ -10,12 +10,13 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
+from core.conditions import compile_condition
 from core.errors import NotFound, StoreUnavailable
 from sites.check import read_data, read_text
 from sites.compile import compile_site
 from sites.mistakes import BadSiteFile, Mistake
 from sites.model import SiteFile
-from sites.site import Site
+from sites.site import Make, Site
 from storage import keys
 
 #: How often a publish starts anew when another one was faster.
@@ -38,10 +39,12 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     restores: int = 0
 
-    def compile(self) -> Site:
-        """The site as the engine runs it. Raises BadSiteFile when this version of Kizashi cannot read it."""
+    def compile(self, make: Make = compile_condition) -> Site:
+        """The site as the engine runs it, its conditions compiled by `make`. Raises BadSiteFile when this version
+        of Kizashi cannot read it.
+        """
         file = read_data(self.data)
-        return compile_site(file, revision=self.number, rule_versions=self.rule_versions)
+        return compile_site(file, revision=self.number, rule_versions=self.rule_versions, make=make)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -14,6 +14,8 @@ from personalization.goals import Goal
 from personalization.model import Experience
 
 Matcher = Callable[[Mapping[str, Any]], bool]
+#: Makes a matcher of a condition.
+Make = Callable[[Mapping[str, Any]], Matcher]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

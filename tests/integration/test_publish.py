@@ -6,9 +6,10 @@ import asyncio
 import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 import structlog.testing
@@ -26,6 +27,7 @@ from sites.revisions import Revision, next_versions, read_revision, read_revisio
 from storage import keys
 from storage.connect import connect
 from storage.embedded import Server
+from tests.sites import DEMO
 
 CONTRACT = (Path(__file__).parent.parent / "cases" / "site_files" / "contract.yaml").read_text()
 NOW = 1_700_000_000_000
@@ -278,6 +280,33 @@ async def test_the_registry_follows_what_is_published(redis: Redis) -> None:
         assert registry.get("demo") is kept
         assert registry.errors == 0
         assert told == [frozenset({"demo"}), frozenset({"demo"}), frozenset({"other"})]
+    finally:
+        await registry.stop()
+
+
+class Broken(Mapping[str, Any]):
+    """Attributes that cannot be read."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise ValueError(f"{name} is broken")
+
+    def __iter__(self) -> Iterator[str]:
+        raise ValueError("broken")
+
+    def __len__(self) -> int:
+        return 1
+
+
+async def test_a_condition_that_fails_matches_nobody_and_is_counted(redis: Redis) -> None:
+    await publish(redis, DEMO, now=1)
+    registry = Registry(redis)
+    await registry.start()
+    try:
+        audiences = registry.sites["demo"].audiences
+        assert {name: matches(Broken()) for name, matches in audiences.items()} == dict.fromkeys(
+            audiences, False
+        )
+        assert registry.condition_errors == len(audiences) > 0
     finally:
         await registry.stop()
 
