@@ -102,6 +102,9 @@ class Processor:
         except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
             return self._bury(name, _fingerprint(value), value, error)
         context = await self._context(name, event)
+        # While that was read the partition may have changed hands and back: what is stored may be newer by now.
+        if self._store.applied(name, position):
+            return
         # No await from here on: nothing may come between reading a profile and writing it.
         self._try(name, event, value, position, context)
 

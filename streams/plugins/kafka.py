@@ -62,7 +62,10 @@ class Consumer(Delivery, stock.Consumer):
         self.transport.on_fatal(reason)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        before = self.app.rebalancing_count
         await self.has_room()
+        if not self.flow_active or self.app.rebalancing_count != before:
+            return {}  # what would be fetched now lies behind what is to be read again: see below
         found = await super()._getmany(active_partitions, timeout)
         if not found:
             return found
