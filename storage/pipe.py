@@ -70,7 +70,7 @@ class Pipe:
         try:
             async with asyncio.timeout(min(CONNECT_S, self._patience_s)):
                 line = await self._connected()
-        except (OSError, TimeoutError, Away, ResponseError, Silent) as error:
+        except Exception as error:  # whatever it is, those who wait must hear of it
             return self._fail(Away(f"the server cannot be reached: {error or 'timeout'}"))
         self._line = line
         held, self._held = self._held, []
