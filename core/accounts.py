@@ -28,6 +28,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 def account_of(profile: Profile) -> Account | None:
     """The visitor's company. What the site says (`group`) goes before the address, that before the network."""
+    if not (profile.group or profile.group_domain or profile.company or "email" in profile.traits):
+        return None  # as nearly always
     domain = profile.group_domain or company_domain(email_of(profile.traits))
     if profile.group:
         return Account(name=profile.group, domain=domain or "")

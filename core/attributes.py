@@ -10,18 +10,22 @@ visitor's company in the last seven days.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.accounts import account_of
-from core.interests import interests
+from core.interests import top_interest
 from core.profiles import Profile, Source
 from core.sessions import IDLE_MS, QUARTER_MS, day_number
 
 _DAY_MS = 86_400_000
+
+#: Makes the value of one attribute, None where there is none.
+Make = Callable[[Profile, int, ZoneInfo], Any]
 
 _NAMES = """
     session_count page_count days_since_first days_since_last score intent stage audiences top_topic
@@ -45,34 +49,32 @@ def attributes(
     now: int,
     timezone: ZoneInfo,
     account: Mapping[str, Any] | None = None,
-    only: Collection[str] | None = None,
+    only: frozenset[str] | None = None,
 ) -> dict[str, Any]:
     """The visitor's attributes at `now` (epoch ms): nested plain data that shares the profile's traits.
 
     `account` is what the people of the visitor's company do, where that was asked for: `account.people`, ….
     `only` are the first names of paths (`traits`, `page`) that will be read: nothing else is made.
     """
-    seen, found = _Seen(profile, now, timezone, account or {}), {}
-    for name, make in _MAKERS.items():
-        if only is None or name in only:
-            value = make(seen)
-            if value is not None:
-                found[name] = value
+    found: dict[str, Any] = {}
+    for name, make in _ALL if only is None else _made(only):
+        value = make(profile, now, timezone)
+        if value is not None:
+            found[name] = value
+    if account and "account" in found:
+        found["account"] |= account
     return found
+
+
+@lru_cache(maxsize=1024)
+def _made(only: frozenset[str]) -> tuple[tuple[str, Make], ...]:
+    """A site asks for the same ones each time."""
+    return tuple((name, make) for name, make in _ALL if name in only)
 
 
 def root_of(path: str) -> str:
     """The first name of a path."""
     return path.partition(".")[0]
-
-
-class _Seen(NamedTuple):
-    """Whose attributes, as of when, on which clock, with what the company's people do."""
-
-    profile: Profile
-    now: int
-    timezone: ZoneInfo
-    account: Mapping[str, Any]
 
 
 def stage_of(profile: Profile) -> str:
@@ -89,30 +91,29 @@ def _last_visit(profile: Profile, now: int) -> int:
     return profile.sessions[-1].last_at if profile.sessions else now
 
 
-def _events(seen: _Seen) -> dict[str, Any]:
-    now = seen.now
+def _events(profile: Profile, now: int, _: ZoneInfo) -> dict[str, Any]:
     return {
-        name: {"count": stat.count, "days_since": _days(stat.last_at, now)}
-        for name, stat in seen.profile.events.items()
+        name: {"count": stat.count, "days_since": max(0, now - stat.last_at) // _DAY_MS}
+        for name, stat in profile.events.items()
     }
 
 
-def _active_days(seen: _Seen) -> dict[str, int]:
-    today, days = day_number(seen.now, seen.timezone), seen.profile.days
-    return {f"last_{span}": sum(today - span < day <= today for day in days) for span in (7, 30)}
+def _active_days(profile: Profile, now: int, timezone: ZoneInfo) -> dict[str, int]:
+    today, days = day_number(now, timezone), profile.days
+    return {
+        f"last_{span}": bisect_right(days, today) - bisect_right(days, today - span) for span in (7, 30)
+    }
 
 
-def _account(seen: _Seen) -> dict[str, Any] | None:
-    company = account_of(seen.profile)
+def _account(profile: Profile, *_: object) -> dict[str, Any] | None:
+    company = account_of(profile)
     if company is None:
         return None
-    named = {"name": company.name} | ({"domain": company.domain} if company.domain else {})
-    return named | dict(seen.account)
+    return {"name": company.name, "domain": company.domain} if company.domain else {"name": company.name}
 
 
-def _top_topic(seen: _Seen) -> str | None:
-    found = interests(seen.profile, seen.now)
-    return found[0][0] if found else None
+def _top_topic(profile: Profile, now: int, _: ZoneInfo) -> str | None:
+    return top_interest(profile, now)
 
 
 def known(path: str) -> bool:
@@ -148,8 +149,8 @@ def _near(word: str, words: tuple[str, ...] | list[str]) -> list[str]:
     return difflib.get_close_matches(word, words, n=1)
 
 
-def _page(seen: _Seen) -> dict[str, Any] | None:
-    page = seen.profile.page
+def _page(profile: Profile, *_: object) -> dict[str, Any] | None:
+    page = profile.page
     if page is None:
         return None
     found = {"url": page.url, "path": page.path, "engaged_s": page.engaged_ms / 1000}
@@ -160,8 +161,8 @@ def _page(seen: _Seen) -> dict[str, Any] | None:
     return found
 
 
-def _session(seen: _Seen) -> dict[str, Any] | None:
-    session = seen.profile.session
+def _session(profile: Profile, *_: object) -> dict[str, Any] | None:
+    session = profile.session
     if session is None:
         return None
     found: dict[str, Any] = {"page_count": session.page_count, "engaged_s": session.engaged_ms / 1000}
@@ -170,14 +171,15 @@ def _session(seen: _Seen) -> dict[str, Any] | None:
     return found
 
 
-def _utm(seen: _Seen) -> dict[str, Any] | None:
-    source = seen.profile.session.source if seen.profile.session else Source()
+def _utm(profile: Profile, *_: object) -> dict[str, Any] | None:
+    source = profile.session.source if profile.session else None
+    if source is None or not (source.utm_source or source.utm_medium or source.utm_campaign):
+        return None  # as nearly always
     return _said({"source": source.utm_source, "medium": source.utm_medium, "campaign": source.utm_campaign})
 
 
-def _referrer(seen: _Seen) -> dict[str, Any] | None:
-    session = seen.profile.session
-    source = session.source if session else None
+def _referrer(profile: Profile, *_: object) -> dict[str, Any] | None:
+    source = profile.session.source if profile.session else None
     return _said({"class": source.referrer_class, "host": source.referrer_host}) if source else None
 
 
@@ -185,8 +187,8 @@ def _said(fields: Mapping[str, str]) -> dict[str, Any] | None:
     return {key: value for key, value in fields.items() if value} or None
 
 
-def _clock(seen: _Seen) -> dict[str, Any]:
-    hour, weekday = _hour_and_weekday(seen.now // QUARTER_MS, seen.timezone)
+def _clock(_: Profile, now: int, timezone: ZoneInfo) -> dict[str, Any]:
+    hour, weekday = _hour_and_weekday(now // QUARTER_MS, timezone)
     return {"hour": hour, "weekday": weekday}
 
 
@@ -201,26 +203,27 @@ def _days(since: int, now: int) -> int:
 
 
 #: The first name of each path, and what makes its value; None where there is none.
-_MAKERS: dict[str, Callable[[_Seen], Any]] = {
-    "session_count": lambda seen: seen.profile.session_count,
-    "page_count": lambda seen: seen.profile.page_count,
-    "days_since_first": lambda seen: _days(seen.profile.first_at, seen.now),
-    "days_since_last": lambda seen: _days(_last_visit(seen.profile, seen.now), seen.now),
-    "score": lambda seen: seen.profile.score,
-    "intent": lambda seen: seen.profile.intent,
-    "stage": lambda seen: stage_of(seen.profile),
-    "audiences": lambda seen: list(seen.profile.audiences),
-    "traits": lambda seen: seen.profile.traits,
-    "topics": lambda seen: {topic: stat.views for topic, stat in seen.profile.topics.items()},
+_MAKERS: dict[str, Make] = {
+    "session_count": lambda profile, now, _: profile.session_count,
+    "page_count": lambda profile, now, _: profile.page_count,
+    "days_since_first": lambda profile, now, _: _days(profile.first_at, now),
+    "days_since_last": lambda profile, now, _: _days(_last_visit(profile, now), now),
+    "score": lambda profile, now, _: profile.score,
+    "intent": lambda profile, now, _: profile.intent,
+    "stage": lambda profile, now, _: stage_of(profile),
+    "audiences": lambda profile, now, _: list(profile.audiences),
+    "traits": lambda profile, now, _: profile.traits,
+    "topics": lambda profile, now, _: {topic: stat.views for topic, stat in profile.topics.items()},
     "events": _events,
     "active_days": _active_days,
     "now": _clock,
     "top_topic": _top_topic,
-    "country": lambda seen: seen.profile.country or None,
-    "device": lambda seen: {"type": seen.profile.device} if seen.profile.device else None,
+    "country": lambda profile, now, _: profile.country or None,
+    "device": lambda profile, now, _: {"type": profile.device} if profile.device else None,
     "page": _page,
     "session": _session,
     "utm": _utm,
     "referrer": _referrer,
     "account": _account,
 }
+_ALL = tuple(_MAKERS.items())

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.comparisons import Test
 from core.condition_check import ConditionError, Problem, check_condition, ensure_valid
+from core.condition_code import code
 from core.explain import Leaf, explain
 from core.operators import Groups, Malformed, condition_test
 
@@ -64,7 +65,11 @@ def compile_condition(
             failed(error)
             return False
 
-    return check
+    def told(error: Exception) -> bool:
+        failed(error)
+        return False
+
+    return code(condition, otherwise=check, failed=told) or check
 
 
 def paths(condition: Mapping[str, Any]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from datetime import tzinfo
 from typing import Any
@@ -30,13 +31,20 @@ Changes = dict[str, Any]
 
 
 def apply(
-    profile: Profile | None, event: Event, *, topic_of: Callable[[str], str], timezone: tzinfo
+    profile: Profile | None,
+    event: Event,
+    *,
+    topic_of: Callable[[str], str],
+    timezone: tzinfo,
+    anew: bool | None = None,
 ) -> Profile:
     """The profile after `event`: sessions, pages, engaged time, topics, counts, traits, who it is. Not the score.
 
-    An event that says the browser is somebody else's now gives that person's profile: see `begins_chapter`.
+    An event that says the browser is somebody else's now gives that person's profile: `anew` is what
+    `begins_chapter` says, where that was asked before.
     """
-    if profile is None or profile.is_tombstone or begins_chapter(profile, event):
+    anew = begins_chapter(profile, event) if anew is None else anew
+    if profile is None or anew or profile.is_tombstone:
         profile = _newcomer(profile, event)
     if event.type in OWN_TYPES:
         return _operated(profile, event)
@@ -49,24 +57,33 @@ def apply(
         now |= _grouped(profile, event)
     if event.type == "identify" or event.user:
         now |= _identified(profile, event)
+    at, last = event.at, profile.last_at
+    if at >= last:
+        now["last_at"] = at
+        if at >= profile.settled_at:
+            now["last_key"] = tie(event)
+    if at < profile.first_at:
+        now["first_at"] = at
+    for field in _LOOKED_UP:
+        value = getattr(event, field)
+        if value:
+            now[field] = value
     return replace(
         profile,
-        first_at=min(profile.first_at, event.at),
-        last_at=max(profile.last_at, event.at),
-        last_key=_last_key(profile, event),
         events=_count(profile.events, event),
         seen=_remember(profile.seen, event),
-        days=_days(profile.days, day_number(event.at, timezone)),
-        device=event.device or profile.device,
-        country=event.country or profile.country,
-        company=event.company or profile.company,
+        days=_days(profile.days, day_number(at, timezone)),
         **now,
     )
 
 
+#: What the request told of the visitor: the last one counts.
+_LOOKED_UP = ("device", "country", "company")
+
+
 def begins_chapter(profile: Profile | None, event: Event) -> bool:
     """Whether `event` says that another person than before uses this browser."""
-    if profile is None or profile.is_tombstone:
+    if profile is None or not (event.type == "identify" or event.user) or profile.is_tombstone:
         return False
     return is_someone_else(profile, said_by(event))
 
@@ -143,8 +160,8 @@ def _grouped(profile: Profile, event: Event) -> Changes:
 def _days(days: tuple[int, ...], today: int) -> tuple[int, ...]:
     if days and days[-1] == today:
         return days
-    kept = sorted({*days, today})
-    return tuple(day for day in kept if day >= kept[-1] - DAYS)
+    kept = (*days, today) if not days or days[-1] < today else tuple(sorted({*days, today}))
+    return kept[bisect_left(kept, kept[-1] - DAYS) :]
 
 
 def _in_session(profile: Profile, event: Event, timezone: tzinfo) -> Changes:
@@ -155,8 +172,11 @@ def _in_session(profile: Profile, event: Event, timezone: tzinfo) -> Changes:
         closed = (*profile.sessions, old)[-MAX_SESSIONS:] if old else profile.sessions
         return {"session": new, "sessions": closed, "session_count": profile.session_count + 1}
     assert old is not None  # begins_session(None, ...) is true
-    started = min(old.started_at, event.at) if old.started_at - event.at <= IDLE_MS else old.started_at
-    return {"session": replace(old, started_at=started, last_at=max(old.last_at, event.at))}
+    if event.at >= old.last_at:
+        return {"session": replace(old, last_at=event.at)}
+    if old.started_at - IDLE_MS <= event.at < old.started_at:
+        return {"session": replace(old, started_at=event.at)}
+    return {"session": old}
 
 
 def _page(profile: Profile, session: Session, event: Event, topic_of: Callable[[str], str]) -> Changes:

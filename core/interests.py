@@ -28,3 +28,12 @@ def interests(profile: Profile, now: int) -> list[tuple[str, float]]:
         for topic, stat in profile.topics.items()
     ]
     return sorted(weighed, key=lambda pair: (-pair[1], pair[0]))
+
+
+def top_interest(profile: Profile, now: int) -> str | None:
+    """The first of `interests`, None where there is none."""
+    ranked = [
+        (-round(faded(stat.weight, now - stat.last_at, HALF_LIFE_MS), 4), topic)
+        for topic, stat in profile.topics.items()
+    ]
+    return min(ranked)[1] if ranked else None

@@ -81,6 +81,7 @@ def _day_of_quarter(quarter: int, timezone: tzinfo) -> int:
     return moment.astimezone(timezone).date().toordinal()
 
 
+@lru_cache(maxsize=4096)
 def path_of(url: str) -> str:
     """The path of a URL, "/" where it has none, "" where the URL is empty or broken."""
     try:

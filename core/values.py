@@ -120,23 +120,24 @@ def reading(path: str, use: Callable[[Any], T]) -> Callable[[Any], T]:
 
     def read(value: Any) -> T:
         for segment in segments:
-            value = value.get(segment) if isinstance(value, dict) else _child(value, segment)
+            value = value.get(segment) if isinstance(value, dict) else child(value, segment)
             if value is None:
                 break
         return use(value)
 
     def read_one(value: Any) -> T:
-        return use(value.get(first) if isinstance(value, dict) else _child(value, first))
+        return use(value.get(first) if isinstance(value, dict) else child(value, first))
 
     def read_two(value: Any) -> T:
-        inner = value.get(first) if isinstance(value, dict) else _child(value, first)
-        return use(inner.get(second) if isinstance(inner, dict) else _child(inner, second))
+        inner = value.get(first) if isinstance(value, dict) else child(value, first)
+        return use(inner.get(second) if isinstance(inner, dict) else child(inner, second))
 
     # Nearly every path is that short, and a loop costs as much as the look-ups.
     return {1: read_one, 2: read_two}.get(len(segments), read)
 
 
-def _child(value: Any, segment: str) -> Any:
+def child(value: Any, segment: str) -> Any:
+    """What `segment` of a path finds in a value that is no dict."""
     if isinstance(value, ARRAYS):
         if segment == "length":
             return len(value)

@@ -23,10 +23,10 @@ NO_TALLY = Tally()
 
 def score_at(profile: Profile, now: int, scoring: Scoring) -> float:
     """The score at `now` (epoch ms): the exact sum of the ledger's entries, each faded to `now`."""
-    half, total = scoring.half_life_ms, 0.0
-    for tally in profile.points.values():
-        total += tally.points if half is None else faded(tally.points, now - tally.as_of, half)
-    return round(total, 6)
+    half, tallies = scoring.half_life_ms, profile.points.values()
+    if half is None:
+        return round(sum([tally.points for tally in tallies], 0.0), 6)
+    return round(sum([faded(tally.points, now - tally.as_of, half) for tally in tallies], 0.0), 6)
 
 
 def band(score: float, scoring: Scoring) -> str:
@@ -67,24 +67,29 @@ def reactions(
 ) -> list[Entry]:
     """Entries for the `on` rules that `event` fires."""
     rules = scoring.by_event.get(event.name)
+    if rules is None:
+        return []
     fired = [
         _entry(rule, _within(rule, profile, event.at, scoring), event.id, event.at)
-        for rule in (rules.candidates(attributes) if rules else ())
-        if _may_fire(rule, profile, event, timezone) and (rule.when is None or rule.when(attributes))
+        for rule in rules.candidates(attributes)
+        if (rule.once is None or _may_fire(rule, profile, event, timezone))
+        and (rule.when is None or rule.when(attributes))
     ]
     return [entry for entry in fired if entry.points]
 
 
 def holds(profile: Profile, event: Event, scoring: Scoring, attributes: Mapping[str, Any]) -> list[Entry]:
     """Entries for attribute rules that have become true (their points) or false (the same points back)."""
-    entries = []
+    entries, points = [], profile.points
     for rule in _may_hold(profile, scoring, attributes):
-        tally = profile.points.get(rule.id)
+        tally = points.get(rule.id)
         held = tally is not None and tally.holds
         now_true = rule.when is not None and rule.when(attributes)
-        if now_true and not held:
+        if now_true is held:
+            continue
+        if now_true or tally is None:
             entries.append(_entry(rule, rule.points, event.id, event.at))
-        elif tally is not None and held and not now_true:
+        else:
             back = -faded(tally.points, event.at - tally.as_of, scoring.half_life_ms)
             entries.append(_entry(rule, back, event.id, event.at))
     return entries
@@ -101,8 +106,6 @@ def _may_hold(profile: Profile, scoring: Scoring, attributes: Mapping[str, Any])
 
 
 def _may_fire(rule: ScoringRule, profile: Profile, event: Event, timezone: tzinfo) -> bool:
-    if rule.once is None:
-        return True
     if rule.once == "session":
         return profile.session is None or rule.id not in profile.session.fired
     tally = profile.points.get(rule.id)
@@ -113,9 +116,11 @@ def _may_fire(rule: ScoringRule, profile: Profile, event: Event, timezone: tzinf
 
 def _within(rule: ScoringRule, profile: Profile, at: int, scoring: Scoring) -> float:
     """The rule's points, less what would take it over its maximum."""
+    if rule.most is None:
+        return rule.points
     tally = profile.points.get(rule.id)
-    if rule.most is None or tally is None:
-        return rule.points if rule.most is None else min(rule.points, rule.most)
+    if tally is None:
+        return min(rule.points, rule.most)
     left = rule.most - faded(tally.points, at - tally.as_of, scoring.half_life_ms)
     return max(0.0, min(rule.points, left))
 
@@ -141,7 +146,9 @@ def add(profile: Profile, entries: Iterable[Entry], scoring: Scoring, timezone: 
 def _tally(old: Tally, entry: Entry, rule: ScoringRule, scoring: Scoring, timezone: tzinfo) -> Tally:
     as_of = max(old.as_of, entry.at)
     half = scoring.half_life_ms
-    worth = faded(old.points, as_of - old.as_of, half) + faded(entry.points, as_of - entry.at, half)
+    worth = old.points + entry.points
+    if half is not None:
+        worth = faded(old.points, as_of - old.as_of, half) + faded(entry.points, as_of - entry.at, half)
     holding = rule.on is None and rule.idle_event is None
     return Tally(
         points=round(worth, 6) if half else worth,

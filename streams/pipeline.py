@@ -89,7 +89,7 @@ def step(profile: Profile | None, event: Event, now: int, site: Site, around: Ar
     before = None if anew or (profile and profile.is_tombstone) else profile
     moment = min(now, max(event.at, before.last_at if before else 0))
     silent = scoring.silences(before, event, site.scoring) if before is not None else []
-    folded = apply(profile, event, topic_of=site.topic_of, timezone=site.timezone)
+    folded = apply(profile, event, topic_of=site.topic_of, timezone=site.timezone, anew=anew)
     facts = _attributes(folded, moment, site, around, only=site.asks)
     scored, entries = _score(folded, event, facts, site, silent)
     staged = _stage(scored, event, moment, site, around)
@@ -99,7 +99,7 @@ def step(profile: Profile | None, event: Event, now: int, site: Site, around: Ar
     closed = (_closed(profile),) if anew and profile is not None else ()
     after = replace(
         placed,
-        alerted={**placed.alerted, **alerted},
+        alerted={**placed.alerted, **alerted} if alerted else placed.alerted,
         episode=continued(shared.episode, told),
         entries=placed.entries + len(entries),
         measured=measure(_reached(placed, before, event, facts, site), told, site),

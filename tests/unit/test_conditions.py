@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -120,6 +121,11 @@ def test_the_table_is_growthbooks(
     assert evalCondition(attributes, condition, groups) is expected
 
 
+def _asked(condition: Any, attributes: dict[str, Any]) -> bool:
+    """The answer of the closures, which the code has to give as well."""
+    return compile_condition(condition)(MappingProxyType(attributes))
+
+
 @pytest.mark.parametrize("corner", CORNERS)
 def test_where_kizashi_leaves_the_sdk(corner: str) -> None:
     condition, attributes, ours, theirs = CORNERS[corner]
@@ -193,6 +199,40 @@ ATTRIBUTES = st.dictionaries(st.sampled_from(["a", "b", "c"]), VALUES)
 @given(CONDITIONS, ATTRIBUTES)
 def test_answers_equal_growthbooks(condition: dict[str, Any], attributes: dict[str, Any]) -> None:
     assert matches(condition, attributes, GROUPS) is evalCondition(attributes, condition, GROUPS)
+
+
+PLAIN_LEAVES = st.dictionaries(
+    st.sampled_from(
+        ["$eq", "$ne", "$lt", "$gte", "$in", "$nin", "$exists", "$regex", "$regexi", "$veq", "$type"]
+    ),
+    SCALARS | st.lists(SCALARS, max_size=3),
+    min_size=1,
+    max_size=3,
+)
+PLAIN = st.recursive(
+    st.dictionaries(PATHS, SCALARS | PLAIN_LEAVES, max_size=3),
+    lambda inner: (
+        st.dictionaries(
+            st.sampled_from(["$and", "$or", "$nor"]), st.lists(inner, min_size=1, max_size=3), max_size=2
+        )
+        | st.fixed_dictionaries({"$not": inner})
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=700, deadline=None)
+@given(PLAIN, ATTRIBUTES)
+def test_code_answers_what_closures_answer(condition: dict[str, Any], attributes: dict[str, Any]) -> None:
+    assert compile_condition(condition)(attributes) is _asked(condition, attributes)
+
+
+@pytest.mark.parametrize("depth", [10, 60, 90, 110, 150])
+def test_nesting_too_deep_for_code_is_left_to_closures(depth: int) -> None:
+    condition: dict[str, Any] = {"a": 1}
+    for _ in range(depth):
+        condition = {"$not": condition}
+    assert matches(condition, {"a": 1}) is _asked(condition, {"a": 1}) is (depth % 2 == 0)
 
 
 @given(
