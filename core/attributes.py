@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from core.accounts import account_of
 from core.interests import top_interest
-from core.profiles import Profile, Source
+from core.profiles import Profile
 from core.sessions import IDLE_MS, QUARTER_MS, day_number
 
 _DAY_MS = 86_400_000
@@ -100,9 +100,7 @@ def _events(profile: Profile, now: int, _: ZoneInfo) -> dict[str, Any]:
 
 def _active_days(profile: Profile, now: int, timezone: ZoneInfo) -> dict[str, int]:
     today, days = day_number(now, timezone), profile.days
-    return {
-        f"last_{span}": bisect_right(days, today) - bisect_right(days, today - span) for span in (7, 30)
-    }
+    return {f"last_{span}": bisect_right(days, today) - bisect_right(days, today - span) for span in (7, 30)}
 
 
 def _account(profile: Profile, *_: object) -> dict[str, Any] | None:
@@ -204,22 +202,22 @@ def _days(since: int, now: int) -> int:
 
 #: The first name of each path, and what makes its value; None where there is none.
 _MAKERS: dict[str, Make] = {
-    "session_count": lambda profile, now, _: profile.session_count,
-    "page_count": lambda profile, now, _: profile.page_count,
-    "days_since_first": lambda profile, now, _: _days(profile.first_at, now),
-    "days_since_last": lambda profile, now, _: _days(_last_visit(profile, now), now),
-    "score": lambda profile, now, _: profile.score,
-    "intent": lambda profile, now, _: profile.intent,
-    "stage": lambda profile, now, _: stage_of(profile),
-    "audiences": lambda profile, now, _: list(profile.audiences),
-    "traits": lambda profile, now, _: profile.traits,
-    "topics": lambda profile, now, _: {topic: stat.views for topic, stat in profile.topics.items()},
+    "session_count": lambda profile, _now, _zone: profile.session_count,
+    "page_count": lambda profile, _now, _zone: profile.page_count,
+    "days_since_first": lambda profile, now, _zone: _days(profile.first_at, now),
+    "days_since_last": lambda profile, now, _zone: _days(_last_visit(profile, now), now),
+    "score": lambda profile, _now, _zone: profile.score,
+    "intent": lambda profile, _now, _zone: profile.intent,
+    "stage": lambda profile, _now, _zone: stage_of(profile),
+    "audiences": lambda profile, _now, _zone: list(profile.audiences),
+    "traits": lambda profile, _now, _zone: profile.traits,
+    "topics": lambda profile, _now, _zone: {topic: stat.views for topic, stat in profile.topics.items()},
     "events": _events,
     "active_days": _active_days,
     "now": _clock,
     "top_topic": _top_topic,
-    "country": lambda profile, now, _: profile.country or None,
-    "device": lambda profile, now, _: {"type": profile.device} if profile.device else None,
+    "country": lambda profile, _now, _zone: profile.country or None,
+    "device": lambda profile, _now, _zone: {"type": profile.device} if profile.device else None,
     "page": _page,
     "session": _session,
     "utm": _utm,

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 _OFFSET = 0x811C9DC5
 
 
+@lru_cache(maxsize=32_768)
 def bucket(seed: str, value: str) -> float:
-    """Where `value` (a visitor's id) falls in [0, 1), in steps of 1/10000; another `seed` shuffles anew."""
+    """Where `value` (a visitor's id) falls in [0, 1), in steps of 1/10000; another `seed` shuffles anew.
+
+    Remembered: a visitor is asked about again with every page view, and the hash goes over it byte by byte.
+    """
     return (fnv1a32(str(fnv1a32(seed + value))) % 10_000) / 10_000
 
 
-def choose(n: float, weights: list[float], coverage: float = 1.0) -> int:
+def choose(n: float, weights: Sequence[float], coverage: float = 1.0) -> int:
     """The index of the variant for bucket `n`, -1 for none.
 
     `weights` are shares of 1; shares that are negative, not finite or not about 1 in sum count as equal ones.
@@ -34,7 +39,7 @@ def choose(n: float, weights: list[float], coverage: float = 1.0) -> int:
     return -1
 
 
-def _shares(weights: list[float]) -> list[float]:
+def _shares(weights: Sequence[float]) -> Sequence[float]:
     usable = all(math.isfinite(weight) and weight >= 0 for weight in weights)
     if usable and 0.99 <= sum(weights) <= 1.01:
         return weights

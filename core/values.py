@@ -138,6 +138,8 @@ def reading(path: str, use: Callable[[Any], T]) -> Callable[[Any], T]:
 
 def child(value: Any, segment: str) -> Any:
     """What `segment` of a path finds in a value that is no dict."""
+    if value is None:
+        return None
     if isinstance(value, ARRAYS):
         if segment == "length":
             return len(value)

@@ -58,13 +58,15 @@ def decide(
     now: int | None = None,
     preview: Mapping[str, str] | None = None,
     met: Met = NOTHING_MET,
+    explained: bool = True,
 ) -> Decisions:
     """Fill each of `slots` from the first experience, in the order given, that is for this visitor.
 
     `attributes` is nested plain data; a template sees it as top-level names and as `visitor`. `now` is epoch ms;
     None does not ask whether an experience runs. `preview`, where given, withholds nobody and pins variants by
-    experience. `met` is what the person has seen already: it stays. Never raises for a template that fails: that
-    slot is None, with a note and an error.
+    experience. `met` is what the person has seen already: it stays. Slots that no experience fills have a note
+    only where they are to be `explained`. Never raises for a template that fails: that slot is None, with a note
+    and an error.
     """
     offered = tuple(experiences)
     asked = _Asked(audiences=audiences, visitor=visitor, now=now, preview=preview, met=met)
@@ -74,9 +76,12 @@ def decide(
     errors: list[str] = []
     exposures: list[Exposure] = []
     for slot in dict.fromkeys(slots):
-        found = _first([one for one in offered if one.slot == slot], asked)
-        if isinstance(found, str):
-            decisions[slot], notes[slot] = None, found
+        here = [one for one in offered if one.slot == slot]
+        found = _first(here, asked)
+        if found is None:
+            decisions[slot] = None
+            if explained:
+                notes[slot] = _none(here, asked)
             continue
         decisions[slot], note, error = _render(found, context)
         if note:
@@ -88,8 +93,8 @@ def decide(
     return Decisions(decisions=decisions, notes=notes, errors=tuple(errors), exposures=tuple(exposures))
 
 
-def _first(experiences: Sequence[Experience], asked: _Asked) -> Assignment | str:
-    """The first assignment, or why there is none."""
+def _first(experiences: Sequence[Experience], asked: _Asked) -> Assignment | None:
+    """The first assignment, None where there is none."""
     for experience in experiences:
         assignment = assign(
             experience,
@@ -101,7 +106,7 @@ def _first(experiences: Sequence[Experience], asked: _Asked) -> Assignment | str
         )
         if assignment:
             return assignment
-    return _none(experiences, asked)
+    return None
 
 
 def _none(experiences: Sequence[Experience], asked: _Asked) -> str:

@@ -68,18 +68,19 @@ def assign(
     experiences that it names show the variant it gives. What the person has `met` already stays what it was, on
     whichever browser, for as long as the variant (or a holdout) exists.
     """
+    for choice in experience.choices:
+        if choice.audience is None or choice.audience in audiences:
+            break
+    else:
+        return None
     if now is not None and when_not(experience, now):
         return None
     namespace = experience.namespace
-    if namespace is not None and preview is None and not admits(namespace, visitor):
+    if preview is not None:
+        return _shown(experience, choice, visitor, preview)
+    if namespace is not None and not admits(namespace, visitor):
         return None
-    for choice in experience.choices:
-        if choice.audience is None or choice.audience in audiences:
-            if preview is not None:
-                return _shown(experience, choice, visitor, preview)
-            kept = _kept(experience, choice, met)
-            return kept or _new(experience, choice, visitor, met)
-    return None
+    return _kept(experience, choice, met) or _new(experience, choice, visitor, met)
 
 
 def when_not(experience: Experience, now: int) -> str:
@@ -112,6 +113,8 @@ def why_not(experience: Experience, *, visitor: str, now: int | None) -> str:
 def _kept(experience: Experience, choice: Choice, met: Met) -> Assignment | None:
     """What was met before, where it still exists."""
     name = met.get((experience.id, choice.audience or ""))
+    if name is None:
+        return None
     if name == "":
         still = _still_withheld(experience)
         return _baseline(experience, choice, still) if still else None
@@ -120,7 +123,7 @@ def _kept(experience: Experience, choice: Choice, met: Met) -> Assignment | None
 
 def _new(experience: Experience, choice: Choice, visitor: str, met: Met) -> Assignment:
     """What this choice gives: withheld or not as with the experience's other choices, the variant by the hash."""
-    before = {name == "" for (one, _), name in met.items() if one == experience.id}
+    before = {name == "" for (one, _), name in met.items() if one == experience.id} if met else None
     withheld = _withheld(experience, visitor)
     if before:
         withheld = _still_withheld(experience) if before == {True} else ""
@@ -128,25 +131,21 @@ def _new(experience: Experience, choice: Choice, visitor: str, met: Met) -> Assi
 
 
 def _shown(experience: Experience, choice: Choice, visitor: str, pinned: Mapping[str, str]) -> Assignment:
-    found = _variant(experience, choice, pinned.get(experience.id))
+    name = pinned.get(experience.id)
+    found = _variant(experience, choice, name) if name is not None else None
     if found:
         return found
-    total = sum(variant.weight for variant in choice.variants)
-    if len(choice.variants) == 1:
-        return Assignment(experience=experience, choice=choice, variant=choice.variants[0], share=1.0)
-    shares = [variant.weight / total for variant in choice.variants]
     # Shares may add up to a hair less than 1: the last variant takes the hair.
-    index = choose(bucket(experience.id, visitor), shares)
+    several = len(choice.variants) > 1
+    index = choose(bucket(experience.id, visitor), choice.shares) if several else 0
     return Assignment(
-        experience=experience, choice=choice, variant=choice.variants[index], share=shares[index]
+        experience=experience, choice=choice, variant=choice.variants[index], share=choice.shares[index]
     )
 
 
-def _variant(experience: Experience, choice: Choice, name: str | None) -> Assignment | None:
-    total = sum(variant.weight for variant in choice.variants)
-    for variant in choice.variants:
+def _variant(experience: Experience, choice: Choice, name: str) -> Assignment | None:
+    for variant, share in zip(choice.variants, choice.shares, strict=True):
         if variant.id == name:
-            share = variant.weight / total
             return Assignment(experience=experience, choice=choice, variant=variant, share=share)
     return None
 
@@ -164,8 +163,8 @@ def _still_withheld(experience: Experience) -> Withheld:
 
 
 def _withheld(experience: Experience, visitor: str) -> Withheld:
-    site_seed = f"site:{experience.site}:holdout"
-    if experience.site_holdout and bucket(site_seed, visitor) < experience.site_holdout:
+    share = experience.site_holdout
+    if share and bucket(f"site:{experience.site}:holdout", visitor) < share:
         return "site"
     if experience.holdout and bucket(f"{experience.id}:holdout", visitor) < experience.holdout:
         return "experience"

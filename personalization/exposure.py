@@ -41,11 +41,11 @@ class Exposure:
     at: int
 
 
-def is_news(measured: Measured, exposure: Exposure) -> bool:
-    """Whether folding `exposure` now can change anything: the first of its kind, or another variant."""
+def is_news(measured: Measured, *, experience: str, audience: str, variant: str) -> bool:
+    """Whether folding such an exposure now can change anything: the first of its kind, or another variant."""
     for one in measured.exposed:
-        if (one.experience, one.audience) == (exposure.experience, exposure.audience):
-            return one.variant != exposure.variant and not one.drifted
+        if one.experience == experience and one.audience == audience:
+            return one.variant != variant and not one.drifted
     return len(measured.exposed) < MAX_EXPOSED
 
 

@@ -14,10 +14,8 @@ def met_before(own: Measured, others: Iterable[Measured]) -> dict[tuple[str, str
     Whether an experience is withheld is one answer for all its audiences, so what other browsers of the person
     met of it counts only as far as it agrees with this browser, or else with the one that met it first.
     """
-    ranked = [
-        *sorted(own.exposed, key=_first),
-        *sorted((one for of in others for one in of.exposed), key=_first),
-    ]
+    ranked = sorted(own.exposed, key=_first)
+    ranked += sorted((one for of in others for one in of.exposed), key=_first)
     met: dict[tuple[str, str], str] = {}
     withheld: dict[str, bool] = {}
     for one in ranked:

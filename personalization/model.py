@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -27,10 +27,16 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """The variants for one audience (None: everyone)."""
+    """The variants for one audience (None: everyone), and the share of each in 0..1."""
 
     audience: str | None
     variants: tuple[Variant, ...]
+    shares: tuple[float, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        total = sum(variant.weight for variant in self.variants)
+        shares = tuple(variant.weight / total for variant in self.variants)
+        object.__setattr__(self, "shares", shares)  # frozen: once, here
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,16 +90,20 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def kind(self) -> Kind:
         """What the decision does to its slot."""
-        others: tuple[Kind, ...] = ("text", "attr", "redirect")
-        return next((kind for kind in others if getattr(self, kind) is not None), "html")
+        if self.text is not None:
+            return "text"
+        if self.attr is not None:
+            return "attr"
+        return "html" if self.redirect is None else "redirect"
 
     def wire(self) -> dict[str, Any]:
         """The decision as the API answers it: `{"experience", "variant", "html" | "text" | "attr" | "redirect",
         "reason"}`.
         """
+        kind = self.kind
         return {
             "experience": self.experience,
             "variant": self.variant,
-            self.kind: getattr(self, self.kind),
+            kind: getattr(self, kind),
             "reason": self.reason,
         }

@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import ChainableUndefined, nodes
 from jinja2.exceptions import TemplateSyntaxError
+from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import pass_context
@@ -99,6 +100,14 @@ def parse(source: str) -> nodes.Template:
     except _UNREADABLE as error:
         raise TemplateError(_BROKEN) from error
     return tree
+
+
+def names(source: str) -> frozenset[str]:
+    """The first names that a template reads: of `{{ traits.name }}` it is `traits`. Raises TemplateError."""
+    try:
+        return frozenset(find_undeclared_variables(parse(source)))
+    except _UNREADABLE as error:
+        raise TemplateError(_BROKEN) from error
 
 
 _UNREADABLE = (RecursionError, MemoryError, SyntaxError, ValueError, AssertionError)

@@ -52,9 +52,15 @@ async def beacon(request: web.Request) -> web.Response:
         site = site_of(app, call.site)
         headers = check_origin(request, site)
         slots, lang = _checked(call)
-        url = preview.page_url(call.events)
         shown = await preview.answer(
-            request, site, slots=slots, lang=lang, v=call.v, url=url, headers=headers, tab=call.preview
+            request,
+            site,
+            slots=slots,
+            lang=lang,
+            v=call.v,
+            url=lambda: preview.page_url(call.events),
+            headers=headers,
+            tab=call.preview,
         )
         if shown is not None:
             return shown
@@ -76,10 +82,10 @@ async def _answer(
     events, rejected = _accepted(request, call, site, visitor, lang, now)
     # A new visitor has no profile to read; without events nothing else would tell that the store is away.
     stored = await outage.read(app, site.id, visitor) if token or not events else outage.Known()
-    profile = ahead(stored.profile, events, now, site)
+    profile, seen = ahead(stored.profile, events, now, site)
     around = await outage.around(app, profile, site)
     decisions = decisions_for(
-        profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang, around=around
+        profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang, around=around, seen=seen
     )
     await app[state.PUBLISHER].publish(events)
     count(app, events, [])

@@ -41,7 +41,9 @@ async def decisions(request: web.Request) -> web.Response:
         lang = clean(ask.lang, limit=35, field="lang")
     except BadText as bad:
         raise ApiError(400, "bad_value", str(bad), field=bad.field) from None
-    shown = await preview.answer(request, site, slots=slots, lang=lang, v=ask.v, url=url, headers=headers)
+    shown = await preview.answer(
+        request, site, slots=slots, lang=lang, v=ask.v, url=lambda: url, headers=headers
+    )
     if shown is not None:
         return shown
     now = app[state.CLOCK]()

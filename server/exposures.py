@@ -26,8 +26,15 @@ def exposure_events(
 
     Its id is the same within one session, so an answer that is asked for twice counts once.
     """
-    at = max((event.at for event in events), default=now)
     measured = profile.measured if profile else Measured()
+    news = [
+        one
+        for one in met
+        if is_news(measured, experience=one.experience, audience=one.audience, variant=one.variant or "")
+    ]
+    if not news:
+        return []  # as nearly always
+    at = max((event.at for event in events), default=now)
     session = profile.session.started_at if profile and profile.session else 0
     found = [
         Exposure(
@@ -39,9 +46,9 @@ def exposure_events(
             visitor=visitor,
             at=at,
         )
-        for one in met
+        for one in news
     ]
-    return [_event(one, site.id, session, now) for one in found if is_news(measured, one)]
+    return [_event(one, site.id, session, now) for one in found]
 
 
 def _event(met: Exposure, site: str, session: int, now: int) -> Event:

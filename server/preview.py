@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -104,22 +104,26 @@ async def answer(
     slots: Sequence[str],
     lang: str,
     v: str | None,
-    url: str,
+    url: Callable[[], str],
     headers: dict[str, str],
     tab: str | None = None,
 ) -> web.Response | None:
     """The answer to a call from a browser that previews `site`; None where it does not. Records nothing.
 
-    `tab` is the preview that the page's tab has kept; it goes before the cookie, which all tabs share.
+    `url` gives the page. `tab` is the preview that the page's tab has kept; it goes before the cookie, which all
+    tabs share.
     """
+    tokens = [token for token in (tab, request.cookies.get(COOKIE)) if token]
+    if not tokens:
+        return None  # as nearly always
     app, now = request.app, request.app[state.CLOCK]()
-    told = (app[LINKS].read(token, now=now) for token in (tab, request.cookies.get(COOKIE)))
+    told = (app[LINKS].read(token, now=now) for token in tokens)
     preview = next((one for one in told if one and one.site == site.id), None)
     if preview is None:
         return None
     app[state.METRICS].ignored.labels("preview").inc()
     visitor = app[state.TOKENS].visitor(v)
-    found = await _decide(app, site, preview, own=visitor, slots=slots, lang=lang, url=url, now=now)
+    found = await _decide(app, site, preview, own=visitor, slots=slots, lang=lang, url=url(), now=now)
     body: dict[str, Any] = {
         "v": app[state.TOKENS].sign(visitor) if visitor else "",
         "decisions": {slot: one.wire() if one else None for slot, one in found.decisions.items()},

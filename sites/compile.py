@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 from core.attributes import root_of
 from core.conditions import compile_condition
@@ -12,6 +13,7 @@ from personalization.allocation import allocation, shares
 from personalization.goals import Goal
 from personalization.model import Choice, Experience, Namespace, Variant
 from personalization.plain import compile_attributes, compile_redirect, compile_text
+from personalization.sandbox import names
 from personalization.templates import compile_template
 from sites.alert_rules import compile_alert
 from sites.globs import classifier
@@ -27,6 +29,7 @@ from sites.model import (
 )
 from sites.moments import epoch_ms
 from sites.site import Make, Site
+from sites.walk import variants
 
 
 def compile_site(
@@ -35,7 +38,7 @@ def compile_site(
     """Compile every condition, by `make`, and every template. A rule without an entry in `rule_versions` has
     version 1.
     """
-    experiences = _experiences(file)
+    experiences, asks, prints = _experiences(file), _asks(file), _prints(file)
     audiences = {name: make(condition) for name, condition in file.audiences.items()}
     return Site(
         id=file.site,
@@ -57,7 +60,8 @@ def compile_site(
         ),
         goals=tuple(_goal(one, file.locale, make) for one in file.goals),
         allocations=_allocations(experiences),
-        asks=_asks(file),
+        asks=asks,
+        shows=None if prints is None else asks | prints,
         asks_account=_names(file.model_dump(), _OF_PEOPLE),
     )
 
@@ -71,6 +75,24 @@ def _asks(file: SiteFile) -> frozenset[str]:
     data = file.model_dump(include={"audiences", "scoring", "alerts", "goals"})
     # Alerts say which company it is, whatever their conditions.
     return frozenset(root_of(key) for key in _keys(data)) | {"account"}
+
+
+def _prints(file: SiteFile) -> frozenset[str] | None:
+    """What contents may read; None: any. Where a visitor is sent to is compared with the page they are on."""
+    data = file.model_dump(include={"experiences"})
+    found = frozenset(name for _, one in variants(data) for text in _texts(one) for name in names(text))
+    return None if "visitor" in found else found | {"page"}
+
+
+def _texts(variant: Mapping[str, Any]) -> Iterator[str]:
+    """The sources of a variant's contents that are not the same for everybody, in whatever locale."""
+    for kind in ("template", "text", "attr", "redirect"):
+        rest: list[Any] = [variant.get(kind)]
+        for value in rest:
+            if isinstance(value, Mapping):
+                rest.extend(value.values())
+            elif isinstance(value, str) and "{" in value:
+                yield value
 
 
 def _keys(data: object) -> Iterator[str]:

@@ -47,5 +47,7 @@ class Site:
     audience_index: Index[tuple[str, Matcher]] | None = None
     #: The first names of the paths that rules, audiences, alerts and goals read; None: any.
     asks: frozenset[str] | None = None
+    #: Those that a decision reads: the same, and what contents print.
+    shows: frozenset[str] | None = None
     #: Whether a condition reads what the people of the visitor's company do (`account.people`, …).
     asks_account: bool = False

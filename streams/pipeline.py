@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -69,12 +69,32 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reason: Literal["applied", "duplicate", "erased"] = "applied"
 
 
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """The attributes that `step` has looked at (`Site.asks`), as of `at` (epoch ms)."""
+
+    at: int
+    facts: dict[str, Any]
+
+
 def step(profile: Profile | None, event: Event, now: int, site: Site, around: Around = ALONE) -> Outcome:
     """Fold `event` into `profile` (None: a new visitor) by the rules of `site`. `now` is epoch milliseconds.
 
     Rules see the world as of the event, not as of `now`: folding the same events again gives the same profile,
     whenever that is. An event id seen in the last 24 hours changes nothing, nor does one from before an erasure.
     """
+    return look(profile, event, now, site, around)[0]
+
+
+def look(
+    profile: Profile | None, event: Event, now: int, site: Site, around: Around = ALONE
+) -> tuple[Outcome, Seen | None]:
+    """As `step`, with what it has seen on the way; None where it did not have to look."""
+    unmoved = _unmoved(profile, event, site)
+    return (unmoved, None) if unmoved else _moved(profile, event, now, site, around)
+
+
+def _unmoved(profile: Profile | None, event: Event, site: Site) -> Outcome | None:
+    """What comes of an event that no rule looks at."""
     if profile is not None and event.id in profile.seen:
         return Outcome(profile=profile, reason="duplicate")
     if profile is not None and event.at <= profile.erased_at:
@@ -83,8 +103,12 @@ def step(profile: Profile | None, event: Event, now: int, site: Site, around: Ar
         return Outcome(profile=profile, reason="duplicate")  # whether it is one cannot be told any more
     if event.type == "erase":
         return _erased(profile, event)
-    if event.type == "exposure":
-        return _exposed(profile, event, site)
+    return _exposed(profile, event, site) if event.type == "exposure" else None
+
+
+def _moved(
+    profile: Profile | None, event: Event, now: int, site: Site, around: Around
+) -> tuple[Outcome, Seen]:
     anew = begins_chapter(profile, event)
     before = None if anew or (profile and profile.is_tombstone) else profile
     moment = min(now, max(event.at, before.last_at if before else 0))
@@ -104,7 +128,8 @@ def step(profile: Profile | None, event: Event, now: int, site: Site, around: Ar
         entries=placed.entries + len(entries),
         measured=measure(_reached(placed, before, event, facts, site), told, site),
     )
-    return Outcome(profile=after, entries=tuple(entries), alerts=told, closed=closed)
+    outcome = Outcome(profile=after, entries=tuple(entries), alerts=told, closed=closed)
+    return outcome, Seen(at=moment, facts=facts)
 
 
 def _closed(profile: Profile) -> Closed:
@@ -120,22 +145,23 @@ def share(
     facts: dict[str, Any] | None = None,
     *,
     traits: bool = True,
+    only: frozenset[str] | None = None,
 ) -> tuple[Profile, dict[str, Any]]:
-    """The profile that the person's visitors share, as of `now`, and its attributes. `facts` are the profile's
-    own where they are at hand; alone they are what is shared.
+    """The profile that the person's visitors share, as of `now`, and its attributes: all, or `only` those that are
+    read. `facts` are the profile's own where they are at hand; alone they are what is shared.
 
     Without `traits` the visitor keeps its own. Anybody can type somebody's address into a form: what a page shows
     must not tell them that person's name.
     """
     if not around.peers:
-        return (profile, facts) if facts is not None else place(profile, now, site, around)
+        return (profile, facts) if facts is not None else place(profile, now, site, around, only)
     shared = combine(profile, around.peers, site.scoring)
     own = shared if traits else replace(shared, traits=profile.traits)
-    return place(own, now, site, around, site.asks if facts is not None else None)
+    return place(own, now, site, around, site.asks if facts is not None else only)
 
 
 def place(
-    profile: Profile, now: int, site: Site, around: Around = ALONE, only: Collection[str] | None = None
+    profile: Profile, now: int, site: Site, around: Around = ALONE, only: frozenset[str] | None = None
 ) -> tuple[Profile, dict[str, Any]]:
     """The profile with its score, intent and audiences as of `now`, and the attributes they follow from: all of
     them, or `only` those that are read.
@@ -145,7 +171,7 @@ def place(
 
 
 def _attributes(
-    profile: Profile, now: int, site: Site, around: Around, only: Collection[str] | None
+    profile: Profile, now: int, site: Site, around: Around, only: frozenset[str] | None
 ) -> dict[str, Any]:
     account = _account(profile, now, site, around)
     return attributes_of(profile, now=now, timezone=site.timezone, account=account, only=only)
