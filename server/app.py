@@ -46,6 +46,7 @@ from server.tokens import Tokens
 from server.visitor_page import add_visitor_page
 from sites.registry import Registry
 from storage.connect import connect
+from storage.garbage import spare_what_lives
 from storage.logs import configure
 from storage.pipe import Pipe
 from streams.around import AroundReader
@@ -156,6 +157,7 @@ async def _serve(settings: Settings) -> None:
             raise SettingsError(
                 f"PORT: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
             ) from None
+        spare_what_lives()
         await stopping.wait()
         await give_notice(runner)
     finally:

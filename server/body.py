@@ -39,9 +39,7 @@ async def read_bounded(request: web.Request) -> bytes:
         await _discard(request)
         raise ApiError(413, "too_large", f"the body is larger than {MAX_BODY} bytes")
     try:
-        if (
-            request.content.is_eof()
-        ):  # it has come with the headers, as nearly every beacon: nothing to wait for
+        if request.content.is_eof():  # it has come with the headers, as nearly every beacon
             return await request.read()
         async with asyncio.timeout(BODY_S):
             return await request.read()

@@ -23,12 +23,12 @@ SAME_MOMENT_MS = 1_000
 def ahead(
     profile: Profile | None, events: Sequence[Event], now: int, site: Site
 ) -> tuple[Profile | None, Seen | None]:
-    """The profile as it will be once the worker has seen `events`: the same `step`, in memory, kept nowhere. And
-    what was seen of it with the last event.
+    """The profile as it will be once the worker has seen `events`: the same `step`, in memory, kept nowhere, and
+    nobody is told. And what was seen of it with the last event.
     """
     seen = None
     for event in events:
-        outcome, seen = look(profile, event, now, site)
+        outcome, seen = look(profile, event, now, site, telling=False)
         profile = outcome.profile
     return profile, seen
 

@@ -41,6 +41,7 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ALONE = Around()
+NOBODY_TOLD: tuple[tuple[Alert, ...], dict[str, int]] = ((), {})
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,11 +87,19 @@ def step(profile: Profile | None, event: Event, now: int, site: Site, around: Ar
 
 
 def look(
-    profile: Profile | None, event: Event, now: int, site: Site, around: Around = ALONE
+    profile: Profile | None,
+    event: Event,
+    now: int,
+    site: Site,
+    around: Around = ALONE,
+    *,
+    telling: bool = True,
 ) -> tuple[Outcome, Seen | None]:
-    """As `step`, with what it has seen on the way; None where it did not have to look."""
+    """As `step`, with what it has seen on the way; None where it did not have to look. Without `telling` alert
+    rules are left out: the profile is another one only in what they remember.
+    """
     unmoved = _unmoved(profile, event, site)
-    return (unmoved, None) if unmoved else _moved(profile, event, now, site, around)
+    return (unmoved, None) if unmoved else _moved(profile, event, now, site, around, telling=telling)
 
 
 def _unmoved(profile: Profile | None, event: Event, site: Site) -> Outcome | None:
@@ -107,7 +116,7 @@ def _unmoved(profile: Profile | None, event: Event, site: Site) -> Outcome | Non
 
 
 def _moved(
-    profile: Profile | None, event: Event, now: int, site: Site, around: Around
+    profile: Profile | None, event: Event, now: int, site: Site, around: Around, *, telling: bool
 ) -> tuple[Outcome, Seen]:
     anew = begins_chapter(profile, event)
     before = None if anew or (profile and profile.is_tombstone) else profile
@@ -119,7 +128,11 @@ def _moved(
     staged = _stage(scored, event, moment, site, around)
     placed = _place(staged, facts, moment, site)
     shared, facts = share(placed, moment, site, around, facts)
-    told, alerted = _alerts(before, shared, event, facts, moment, site, around)
+    told, alerted = (
+        _alerts(before, shared, event, facts, moment, site, around)
+        if telling and site.alerts
+        else NOBODY_TOLD
+    )
     closed = (_closed(profile),) if anew and profile is not None else ()
     after = replace(
         placed,
@@ -259,7 +272,8 @@ def _alerts(
     around: Around,
 ) -> tuple[tuple[Alert, ...], dict[str, int]]:
     """The alerts, and when which rule has spoken because of this event. What is imported tells nobody."""
-    rules = [rule for rule in site.alerts if rule.on is None or rule.on == event.name]
+    name = event.name
+    rules = [rule for rule in site.alerts if rule.on is None or rule.on == name]
     if event.imported or not rules:
         return (), {}
     alerts, alerted = fire(

@@ -18,6 +18,7 @@ from alerts.links import Links
 from alerts.sinks.choice import also_sinks, choose_sink
 from sites.registry import Registry
 from storage.connect import connect
+from storage.garbage import spare_what_lives
 from storage.logs import configure
 from streams.app import App, build_app
 from streams.backend import Backend, backend_for, publisher_for
@@ -107,6 +108,7 @@ def run(
     app = build_app(backend=backend, sites=lambda: registry.sites, look_again=registry.refresh, clock=now_ms)
     publisher = publisher_for(redis=redis, broker_url=broker_url, partitions=backend.partitions)
     timers = Timers(redis=redis, publisher=publisher, clock=now_ms)
+    spare_what_lives()
     _worker(
         app, Companions(registry=registry, dispatcher=dispatcher, timers=timers)
     ).execute_from_commandline()
