@@ -8,9 +8,11 @@ holdout by the seed `site:<site>:holdout`, an experience's by `<experience>:hold
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
+
+import msgspec
 
 from core.bucketing import bucket, choose
 from personalization.model import Choice, Experience, Variant
@@ -24,8 +26,7 @@ NOTHING_MET: Met = MappingProxyType({})
 Withheld = Literal["", "experience", "site"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """What a visitor gets of an experience: a variant, or None when `withheld`. `share` is in 0..1:
     the variant's share of its choice, or the share that is held out.
     """
@@ -39,18 +40,25 @@ class Assignment:
     @property
     def reason(self) -> str:
         """In words a marketer understands: `audience returning (2nd of 3 choices), variant results 50 %`."""
-        number = self.experience.choices.index(self.choice) + 1
-        total = len(self.experience.choices)
-        who = f"audience {self.choice.audience}" if self.choice.audience else "everyone"
-        choices = "choice" if total == 1 else "choices"
-        return f"{who} ({ordinal(number)} of {total} {choices}), {self._what} {self.share * 100:.3g} %"
+        choices = self.experience.choices
+        number = next(place for place, one in enumerate(choices, 1) if one is self.choice)
+        what = f"variant {self.variant.id}" if self.variant else _HELD_OUT[self.withheld]
+        return _reason(self.choice.audience, number, len(choices), what, self.share)
 
-    @property
-    def _what(self) -> str:
-        if self.variant:
-            return f"variant {self.variant.id}"
-        every = " of every experience" if self.withheld == "site" else ""
-        return f"held out{every} as the baseline"
+
+_HELD_OUT: dict[Withheld, str] = {
+    "": "held out as the baseline",
+    "experience": "held out as the baseline",
+    "site": "held out of every experience as the baseline",
+}
+
+
+@lru_cache(maxsize=4_096)
+def _reason(audience: str | None, number: int, total: int, what: str, share: float) -> str:
+    """A site has as many reasons as it has variants."""
+    who = f"audience {audience}" if audience else "everyone"
+    choices = "choice" if total == 1 else "choices"
+    return f"{who} ({ordinal(number)} of {total} {choices}), {what} {share * 100:.3g} %"
 
 
 def assign(

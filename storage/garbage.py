@@ -10,7 +10,7 @@ YOUNG = 20_000
 
 
 def spare_what_lives() -> None:
-    """Call once everything is made: compiled sites, tables, modules are left out of every collection from now on."""
+    """Call once everything is made: sites, tables, modules are left out of every collection from now on."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 20, 20)

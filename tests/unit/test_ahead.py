@@ -37,7 +37,9 @@ alerts: [{id: hot, enters: warm, channel: "#hot"}]
 experiences:
 """
 EVERYTHING = """
-  - {id: all, slot: hero, choose: [{variants: [{id: a, template: "<p>{{ visitor.traits.name }} {{ visitor.page_count }}</p>"}]}]}
+  - id: all
+    slot: hero
+    choose: [{variants: [{id: a, template: "<p>{{ visitor.traits.name }} {{ visitor.page_count }}</p>"}]}]
 """
 PRINTING = """
   - id: hero
