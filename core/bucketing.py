@@ -39,6 +39,16 @@ def choose(n: float, weights: Sequence[float], coverage: float = 1.0) -> int:
     return -1
 
 
+def chosen(n: float, shares: Sequence[float]) -> int:
+    """As `choose`, of shares that are known to be sound."""
+    end = 0.0
+    for index, share in enumerate(shares):
+        end += share
+        if n < end:
+            return index
+    return -1
+
+
 def _shares(weights: Sequence[float]) -> Sequence[float]:
     usable = all(math.isfinite(weight) and weight >= 0 for weight in weights)
     if usable and 0.99 <= sum(weights) <= 1.01:

@@ -95,10 +95,13 @@ def decide(
 
 def _first(experiences: Sequence[Experience], asked: _Asked) -> Assignment | None:
     """The first assignment, None where there is none."""
+    audiences = asked.audiences
     for experience in experiences:
+        if experience.audiences is not None and experience.audiences.isdisjoint(audiences):
+            continue
         assignment = assign(
             experience,
-            audiences=asked.audiences,
+            audiences=audiences,
             visitor=asked.visitor,
             now=asked.now,
             preview=asked.preview,

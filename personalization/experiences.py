@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from core.bucketing import bucket, choose
+from core.bucketing import bucket, chosen
 from personalization.model import Choice, Experience, Variant
 from personalization.namespaces import admits
 
@@ -145,7 +145,7 @@ def _shown(experience: Experience, choice: Choice, visitor: str, pinned: Mapping
         return found
     # Shares may add up to a hair less than 1: the last variant takes the hair.
     several = len(choice.variants) > 1
-    index = choose(bucket(experience.id, visitor), choice.shares) if several else 0
+    index = chosen(bucket(experience.id, visitor), choice.shares) if several else 0
     return Assignment(
         experience=experience, choice=choice, variant=choice.variants[index], share=choice.shares[index]
     )

@@ -67,6 +67,13 @@ class Experience:
     starts_at: int | None = None
     ends_at: int | None = None
     namespace: Namespace | None = None
+    #: The audiences it has a choice for; None: it has one for everyone.
+    audiences: frozenset[str] | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        named = frozenset(choice.audience for choice in self.choices if choice.audience is not None)
+        everyone = any(choice.audience is None for choice in self.choices)
+        object.__setattr__(self, "audiences", None if everyone else named)  # frozen: once, here
 
     @property
     def redirects(self) -> bool:

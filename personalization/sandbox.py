@@ -82,7 +82,7 @@ def compile_source(
         fixed = is_fixed(tree)
         _bound_loops(tree)
         template = environment.template_class.from_code(environment, environment.compile(tree), {})
-        render = _finished(_renderer(template.root_render_func, template.new_context), finish)
+        render = _finished(_renderer(template.root_render_func, environment), finish)
         return _once(render) if fixed else render
     except _UNREADABLE as error:
         raise TemplateError(_BROKEN) from error
@@ -132,11 +132,11 @@ def _finished(render: Render, finish: Callable[[str], str] | None) -> Render:
     return render if finish is None else lambda context: finish(render(context))
 
 
-def _renderer(root: Callable[..., Any], new_context: Callable[..., Context]) -> Render:
+def _renderer(root: Callable[..., Any], environment: _Environment) -> Render:
     def render(values: Mapping[str, Any]) -> str:
         pieces, size = [], 0
         try:
-            for piece in root(new_context({**values, "_work": _Work()})):
+            for piece in root(Context(environment, {**values, "_work": _Work()}, None, {})):
                 size += len(piece)
                 if size > MAX_TEXT:
                     raise RenderError("The content is too long.")
@@ -187,7 +187,9 @@ def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
     @pass_context
     def filter_(context: Context, value: Any, *args: Any, **named: Any) -> Any:
         result = function(value, *args, **named)
-        longest = max(len(side) if isinstance(side, str) else 0 for side in (value, result))
+        longest = len(value) if isinstance(value, str) else 0
+        if isinstance(result, str) and len(result) > longest:
+            longest = len(result)
         context["_work"].spend(1 + longest // 64)
         return result
 
