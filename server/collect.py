@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
 
 from core.errors import StoreUnavailable
 from core.events import Envelope, Event, RawEvent, Rejection, in_order, parse_event, parse_time
+from core.profiles import Profile
 from core.text import BadText, clean
+from personalization.decide import Decisions
 from server import outage, preview, state
 from server.agents import device_type, ignored
 from server.body import MAX_EVENT, read_json
@@ -80,25 +82,56 @@ async def _answer(
     app, now = request.app, request.app[state.CLOCK]()
     visitor, token = identify(request, call)
     events, rejected = _accepted(request, call, site, visitor, lang, now)
-    # A new visitor has no profile to read; without events nothing else would tell that the store is away.
-    stored = await outage.read(app, site.id, visitor) if token or not events else outage.Known()
-    profile, seen = ahead(stored.profile, events, now, site)
-    around = await outage.around(app, profile, site)
-    decisions = decisions_for(
-        profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang, around=around, seen=seen
-    )
+    # A new visitor has no profile to read, a page without slots needs none; without events nothing else would tell
+    # that the store is away.
+    stored = await outage.read(app, site.id, visitor) if (token and slots) or not events else outage.Known()
+    found = await _decided(app, stored.profile, events, visitor, site, slots, lang, now) if slots else None
     await app[state.PUBLISHER].publish(events)
     count(app, events, [])
     signed = token or app[state.TOKENS].sign(visitor)
     # Profiles lack what waits on disk: a visitor on a second visit would be taken for a new one.
     if not stored.readable or app[outage.SPOOL].queueing:
         return _response(request, signed, dict.fromkeys(slots), rejected, headers, live=False)
-    met = decisions.exposures  # what is really shown; rarely any is met for the first time
-    exposures = exposure_events(met, profile=profile, events=events, visitor=visitor, now=now, site=site)
-    await app[state.PUBLISHER].publish(exposures)
-    app[state.METRICS].decided(decisions, now)
+    if found is not None:
+        # What is really shown; rarely any is met for the first time.
+        met = exposure_events(
+            found.decisions.exposures,
+            profile=found.profile,
+            events=events,
+            visitor=visitor,
+            now=now,
+            site=site,
+        )
+        await app[state.PUBLISHER].publish(met)
+        app[state.METRICS].decided(found.decisions, now)
     live = app[HUB].has_room()
-    return _response(request, signed, wire(decisions), rejected, headers, live=live)
+    return _response(request, signed, wire(found.decisions) if found else {}, rejected, headers, live=live)
+
+
+class Found(NamedTuple):
+    """What fills the slots, and the profile it was decided for."""
+
+    profile: Profile | None
+    decisions: Decisions
+
+
+async def _decided(
+    app: web.Application,
+    stored: Profile | None,
+    events: list[Event],
+    visitor: str,
+    site: Site,
+    slots: list[str],
+    lang: str,
+    now: int,
+) -> Found:
+    """The decisions for the visitor as they will be with these events."""
+    profile, seen = ahead(stored, events, now, site)
+    around = await outage.around(app, profile, site)
+    decisions = decisions_for(
+        profile, visitor=visitor, slots=slots, now=now, site=site, lang=lang, around=around, seen=seen
+    )
+    return Found(profile, decisions)
 
 
 def _accepted(
