@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from pathlib import Path
@@ -25,6 +26,9 @@ from streams.timers import Timers
 
 #: Messages that one channel gets in ten minutes; what is more comes as digests.
 BUDGET = Budget(limit=60, window_s=600.0)
+
+#: Objects made, less those gone, between two looks of the garbage collector at the youngest.
+COLLECT_EVERY = 20_000
 
 
 def now_ms() -> int:
@@ -107,9 +111,20 @@ def run(
     app = build_app(backend=backend, sites=lambda: registry.sites, look_again=registry.refresh, clock=now_ms)
     publisher = publisher_for(redis=redis, broker_url=broker_url, partitions=backend.partitions)
     timers = Timers(redis=redis, publisher=publisher, clock=now_ms)
+    _collect_less()
     _worker(
         app, Companions(registry=registry, dispatcher=dispatcher, timers=timers)
     ).execute_from_commandline()
+
+
+def _collect_less() -> None:
+    """Let the garbage collector pass over what was made at the start, and look at the rest less often.
+
+    Events make thousands of short-lived objects, hardly ever in cycles, beside a cache of many that stay: at
+    Python's own pace a tenth of the time is spent looking at these again and again.
+    """
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY, 20, 50)
 
 
 def _worker(app: App, *companions: Service) -> faust.Worker:
