@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
@@ -14,12 +15,13 @@ from storage import keys
 from storage.pipe import Pipe
 from storage.profiles import pack, unpack
 from streams.backend import Backend
-from streams.plugins.delivery import Quiet
+from streams.plugins.delivery import Batch, Quiet
 from streams.plugins.store import Codec, Store
 from streams.plugins.table import Table, TableManager
 from streams.processor import Processor
 from streams.reader import StoreReader
 from streams.topics import GROUP
+from streams.turns import Turns
 
 log = structlog.get_logger()
 
@@ -73,7 +75,7 @@ def build_app(
 ) -> App:
     """The app, wired. Start it with `streams.worker.run`."""
     app = _app(backend)
-    events = app.topic(backend.topic, key_type=bytes, value_type=bytes, partitions=backend.partitions)
+    events = app.topic(backend.topic, partitions=backend.partitions)
     profiles = app.Table("profiles", partitions=backend.partitions)
     transport = app.transport
     store = cast("Store", profiles.data)
@@ -92,12 +94,22 @@ def build_app(
         """Count each event into its visitor's profile."""
         epoch = await backend.epoch(transport)
         processor = Processor(
-            store=store, reader=reader, sites=sites, look_again=look_again, clock=clock, epoch=epoch
+            store=store,
+            reader=reader,
+            sites=sites,
+            look_again=look_again,
+            clock=clock,
+            epoch=epoch,
+            pause=Turns(asyncio.get_running_loop().time).next,
         )
-        async for event in stream.events():
-            message = event.message
-            await processor.process(
-                message.key, message.value, partition=message.partition, offset=message.offset
-            )
+        async for event in stream.noack().events():
+            batch: Batch = event.value
+            try:
+                await processor.process(batch.partition, batch.records)
+            except Exception as error:
+                app.on_fatal(error)  # what is half done must be read again
+                raise
+            # Not before: Faust acknowledges by itself whatever an agent was at when it was stopped.
+            event.ack()
 
     return app

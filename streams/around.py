@@ -28,9 +28,9 @@ def is_alone(profile: Profile, site: Site) -> bool:
 class AroundReader:
     """Reads what is around visitors."""
 
-    def __init__(self, *, pipe: Pipe) -> None:
+    def __init__(self, *, pipe: Pipe, people: PeopleReader | None = None) -> None:
         self._pipe = pipe
-        self._people = PeopleReader(pipe=pipe, resolve=resolve)
+        self._people = people or PeopleReader(pipe=pipe, resolve=resolve)
 
     async def read(self, profile: Profile | None, site: Site, at_hand: AtHand = lambda _: None) -> Around:
         """What is around a visitor with this profile: one round trip where it is known, none where not."""

@@ -1,21 +1,24 @@
-"""One message of the events topic: what it did goes into the store, or into the dead letters with the reason."""
+"""Messages of the events topic: what each did goes into the store, or into the dead letters with the reason."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
+from redis.exceptions import RedisError
 
-from core.errors import NotFound
+from core.errors import LeaseLost, NotFound, StoreUnavailable
 from core.events import Event, decode_event
 from core.fold import as_identified
 from core.profiles import Profile
 from sites.site import Site
 from storage import keys
 from storage.profiles import Position
+from streams.ahead import Wanted, wanted
 from streams.around import is_alone
 from streams.effects import Command, announce, effects
 from streams.erasure import Remains, erase_commands
@@ -24,6 +27,11 @@ from streams.recent import Recent, advance, needs_past
 from streams.topics import name_of
 
 TRIES = 3
+#: Messages that are looked at together before they are applied one by one.
+TOGETHER = 100
+
+#: What no dead letter can help with: everything else would fail as well.
+STORE_AWAY = (RedisError, OSError, LeaseLost, StoreUnavailable)
 
 log = structlog.get_logger()
 
@@ -45,6 +53,10 @@ class ProfileStore(Protocol):
 class Reader(Protocol):
     """What the processor reads beside the profile."""
 
+    async def ahead(self, asked: Iterable[Wanted]) -> None:
+        """Read at once what `around` will ask for the next events."""
+        ...
+
     async def recent(self, site: str, visitor: str) -> Recent:
         """A visitor's recent events."""
         ...
@@ -60,6 +72,26 @@ class Reader(Protocol):
         ...
 
 
+class Message(Protocol):
+    """One message as the broker brought it."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class Work(NamedTuple):
+    """One event that is to be applied."""
+
+    name: str
+    event: Event
+    value: bytes
+    position: Position
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What was read for one event before it is applied."""
 
@@ -68,10 +100,14 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     remains: Remains | None = None
 
 
-class Processor:
-    """Applies messages one by one.
+NOTHING = Context()
 
-    `sites()` is the published sites now, `look_again()` reads them anew, `clock()` is epoch milliseconds.
+
+class Processor:
+    """Applies messages one by one, in order; what they read is fetched for many at once.
+
+    `sites()` is the published sites now, `look_again()` reads them anew, `clock()` is epoch milliseconds,
+    `pause()` lets others go on where that is due.
     """
 
     def __init__(
@@ -83,30 +119,66 @@ class Processor:
         look_again: Callable[[], Awaitable[None]],
         clock: Callable[[], int],
         epoch: str,
+        pause: Callable[[], Awaitable[None]],
     ) -> None:
         self._store, self._reader = store, reader
         self._sites, self._look_again = sites, look_again
-        self._clock, self._epoch = clock, epoch
+        self._clock, self._epoch, self._pause = clock, epoch, pause
 
-    async def process(self, key: bytes | None, value: bytes | None, *, partition: int, offset: int) -> None:
-        """Apply one message. Raises only what the store raises, never for what the message holds."""
-        name, value = name_of(key), value or b""
+    async def process(self, partition: int, messages: Sequence[Message]) -> None:
+        """Apply messages of one partition. Raises only what the store raises (STORE_AWAY), never for what
+        a message holds.
+        """
+        for start in range(0, len(messages), TOGETHER):
+            together = messages[start : start + TOGETHER]
+            names = [name_of(message.key) for message in together]
+            await self._store.load([name for name in names if name and not self._store.loaded(name)])
+            works = [self._work(partition, *one) for one in zip(names, together, strict=True)]
+            await self._reader.ahead(self._wanted(filter(None, works)))
+            for work in filter(None, works):
+                await self._process(work)
+                await self._pause()
+
+    async def _process(self, work: Work) -> None:
+        try:
+            await self._fetch_and_try(work)
+        except STORE_AWAY:
+            raise
+        except Exception as error:
+            self._bury(work.name, work.event.id, work.value, error)
+
+    def _work(self, partition: int, name: str | None, message: Message) -> Work | None:
+        """What there is to do: nothing for what was applied before, nor for what is no event."""
+        value = message.value or b""
         if name is None:
-            return self._bury("", _fingerprint(value), value, NotFound("the key names no site and visitor"))
+            self._bury("", _fingerprint(value), value, NotFound("the key names no site and visitor"))
+            return None
+        position = Position(epoch=self._epoch, partition=partition, offset=message.offset)
+        if self._store.loaded(name) and self._store.applied(name, position):
+            return None
+        try:
+            return Work(name, decode_event(value), value, position)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            self._bury(name, _fingerprint(value), value, error)
+            return None
+
+    def _wanted(self, works: Iterable[Work]) -> Iterable[Wanted]:
+        for name, event, _, _ in works:
+            if self._store.loaded(name):
+                with contextlib.suppress(Exception):  # what fails here fails again where it is told
+                    yield from wanted(self._store.get(name), event)
+
+    async def _fetch_and_try(self, work: Work) -> None:
+        name, event, _, position = work
         await self._hold(name)
-        position = Position(epoch=self._epoch, partition=partition, offset=offset)
         if self._store.applied(name, position):
             return
-        try:
-            event = decode_event(value)
-        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-            return self._bury(name, _fingerprint(value), value, error)
         context = await self._context(name, event)
         # While that was read the partition may have changed hands and back: what is stored may be newer by now.
         if self._store.applied(name, position):
             return
         # No await from here on: nothing may come between reading a profile and writing it.
-        self._try(name, event, value, position, context)
+        self._try(work, context)
 
     async def _context(self, name: str, event: Event) -> Context:
         if event.site not in self._sites():
@@ -115,14 +187,17 @@ class Processor:
             await self._hold(name)
         before, site = self._store.get(name), self._sites().get(event.site)
         if site is None:
-            return Context()
+            return NOTHING
         # Most events take nothing of this: no await for those.
+        who, late = as_identified(before, event), needs_past(before, event)
+        alone = who is None or is_alone(who, site)
+        if alone and not late and event.type != "erase":
+            return NOTHING
         remains = await self._reader.remains(before, event) if event.type == "erase" else None
-        who = as_identified(before, event)
         around = ALONE
-        if who is not None and not is_alone(who, site):
+        if who is not None and not alone:
             around = await self._reader.around(who, site, lambda other: self._at_hand(site.id, other))
-            await self._hold(name)
+        await self._hold(name)
         recent = await self._past(event) if needs_past(self._store.get(name), event) else None
         await self._hold(name)
         return Context(around=around, remains=remains, recent=recent)
@@ -141,15 +216,16 @@ class Processor:
         await self._store.flush()
         return await self._reader.recent(event.site, event.visitor)
 
-    def _try(self, name: str, event: Event, value: bytes, position: Position, context: Context) -> None:
+    def _try(self, work: Work, context: Context) -> None:
         for attempt in range(1, TRIES + 1):
             try:
-                return self._apply(name, event, value, position, context)
+                return self._apply(work, context)
             except Exception as error:
                 if attempt == TRIES:
-                    self._bury(name, event.id, value, error)
+                    self._bury(work.name, work.event.id, work.value, error)
 
-    def _apply(self, name: str, event: Event, value: bytes, position: Position, context: Context) -> None:
+    def _apply(self, work: Work, context: Context) -> None:
+        name, event, value, position = work
         site = self._sites().get(event.site)
         if site is None:
             raise NotFound(f"site {event.site!r} is not published")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from redis.asyncio import Redis
 
 from core.events import Event
 from core.profiles import Profile
+from leads.people import resolve
 from sites.site import Site
 from storage.pipe import Pipe
 from storage.profiles import ProfileReader
+from streams.ahead import PeopleAhead, Wanted
 from streams.around import AroundReader
 from streams.erasure import Remains, remains
 from streams.pipeline import Around
@@ -21,9 +23,13 @@ class StoreReader:
     """The `Reader` of `streams.processor` over Redis."""
 
     def __init__(self, *, redis: Redis, pipe: Pipe) -> None:
-        self._redis = redis
+        self._redis, self._people = redis, PeopleAhead(pipe=pipe, resolve=resolve)
         self._profiles = ProfileReader(redis=redis)
-        self._around = AroundReader(pipe=pipe)
+        self._around = AroundReader(pipe=pipe, people=self._people)
+
+    async def ahead(self, asked: Iterable[Wanted]) -> None:
+        """Read at once what `around` will ask for the next events."""
+        await self._people.ahead(asked)
 
     async def recent(self, site: str, visitor: str) -> Recent:
         """A visitor's recent events."""

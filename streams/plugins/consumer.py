@@ -7,18 +7,17 @@ driver), and that version is pinned.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from faust.assignor.client_assignment import ClientAssignment
 from faust.transport import base
-from faust.types import TP, ConsumerMessage
+from faust.types import TP
 from mode import Service
 from redis.exceptions import RedisError
 
 from streams.plugins import log
-from streams.plugins.delivery import Delivery
+from streams.plugins.delivery import Batch, Delivery
 from streams.topics import partition_of
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ class Consumer(Delivery, base.Consumer):
 
     # -- reading
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[log.Entry]]:
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Batch]]:
         wanted = {tp: self._next[tp] for tp in active_partitions or () if tp in self._next}
         if not wanted:
             await self.sleep(min(timeout, 0.05))
@@ -118,24 +117,7 @@ class Consumer(Delivery, base.Consumer):
         for tp, entries in batch.items():
             self._next[tp] = self._ends[tp] = entries[-1].offset + 1
         await self.transport.before_delivery([e.key for entries in batch.values() for e in entries])
-        return batch
-
-    def _to_message(self, tp: TP, record: log.Entry) -> ConsumerMessage:
-        return ConsumerMessage(
-            tp.topic,
-            tp.partition,
-            record.offset,
-            time.time(),
-            0,
-            [],
-            record.key,
-            record.value,
-            None,
-            len(record.key),
-            len(record.value),
-            tp,
-            generation_id=self.app.consumer_generation_id,
-        )
+        return {tp: [Batch(tp.partition, entries, entries[-1].offset)] for tp, entries in batch.items()}
 
     def on_buffer_full(self, _tp: TP) -> None:
         """Nothing: the conductor waits on the full queue by itself, which is the back-pressure wanted."""

@@ -14,7 +14,7 @@ import structlog
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
-from streams.plugins.delivery import Delivery
+from streams.plugins.delivery import Batch, Delivery
 from streams.plugins.table_hooks import TableHooks
 
 #: A worker that is silent for so long has its partitions given to others. The broker's least is 6 s by default.
@@ -78,7 +78,9 @@ class Consumer(Delivery, stock.Consumer):
             raise
         # A rebalance while the store was asked: whoever owns the partitions now reads from what is committed.
         # Delivered all the same, the messages would leave a gap that counts as done.
-        return records if self.app.rebalancing_count == rebalances else {}
+        if self.app.rebalancing_count != rebalances:
+            return {}
+        return {tp: [Batch(tp.partition, records[tp], batch[-1].offset)] for tp, batch in found.items()}
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish what is begun (Faust waits for the agent and commits), then write it and forget it.
@@ -93,10 +95,6 @@ class Consumer(Delivery, stock.Consumer):
         # What the events did must be in the store before Kafka may forget that they are to be done.
         await self.transport.before_commit()
         return bool(await super()._commit_offsets(offsets, start_new_transaction))
-
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        # Faust counts the message after the gap as part of it, and so as done before it is.
-        await super()._add_gap(tp, offset_from, offset_to - 1)
 
     def on_buffer_full(self, _tp: TP) -> None:
         """Nothing: the conductor waits on the full queue by itself, which is the back-pressure wanted."""

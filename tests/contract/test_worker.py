@@ -71,6 +71,28 @@ async def test_a_restarted_worker_goes_on_where_the_last_one_was(backend: Backen
     await assert_same(stack.redis, expected)
 
 
+@DURABLE
+async def test_a_worker_stopped_in_the_midst_of_a_batch_leaves_the_rest_to_the_next(
+    backend: Backend, stack: Stack
+) -> None:
+    made = clickstream(events=3_000, visitors=100, seed=6)
+    expected = clean_run(made, await site_of(stack.redis))
+    end(stack.worker, signal.SIGTERM)
+    await publish_all(backend, made)
+    reader = ProfileReader(redis=stack.redis)
+
+    async def begun() -> bool:
+        return await reader.get("demo", made[0].visitor) is not None
+
+    stack.start_worker()
+    await until(begun, SOON_S)
+    end(stack.worker, signal.SIGTERM)
+    assert await backend.committed() < len(made)
+    stack.start_worker()
+    await all_done(backend, stack)
+    await assert_same(stack.redis, expected)
+
+
 @over("redis-streams", "redis-streams-3", "kafka")
 async def test_another_worker_takes_over_from_a_dead_one(
     backend: Backend, stack: Stack, figure: Callable[[str], None]
