@@ -144,12 +144,12 @@ class Processor:
     def _try(self, name: str, event: Event, value: bytes, position: Position, context: Context) -> None:
         for attempt in range(1, TRIES + 1):
             try:
-                return self._apply(name, event, value, position, context)
+                return self._apply(name, event, position, context)
             except Exception as error:
                 if attempt == TRIES:
                     self._bury(name, event.id, value, error)
 
-    def _apply(self, name: str, event: Event, value: bytes, position: Position, context: Context) -> None:
+    def _apply(self, name: str, event: Event, position: Position, context: Context) -> None:
         site = self._sites().get(event.site)
         if site is None:
             raise NotFound(f"site {event.site!r} is not published")
@@ -159,7 +159,7 @@ class Processor:
         outcome = folded.outcome
         if outcome.reason != "applied":
             return
-        commands = effects(event, value, before, folded, site=site, lead=around.lead)
+        commands = effects(event, before, folded, site=site, lead=around.lead)
         commands += announce(outcome.profile, around.peers)
         if context.remains is not None:
             commands += erase_commands(event, context.remains)
