@@ -14,7 +14,7 @@ from sites.site import Site
 from storage import keys
 from storage.profiles import Position, head, pack, unpack
 from streams.effects import effects
-from streams.plugins.writer import Write, Writer, plain
+from streams.plugins.writer import Word, Write, Writer, plain, word
 from streams.recent import fold
 
 Record = tuple[Position, Profile]
@@ -42,7 +42,7 @@ class Steps:
         names = list(dict.fromkeys(message.key.decode() for message in messages))
         await self._load([name for name in names if name not in self._records])
         bases = {name: self._records[name] for name in names}
-        commands: dict[str, list[list[str]]] = {name: [] for name in names}
+        commands: dict[str, list[list[Word]]] = {name: [] for name in names}
         for message in messages:
             name = message.key.decode()
             self._step(name, message, commands[name])
@@ -51,7 +51,7 @@ class Steps:
                 Write(
                     key=key_of(name),
                     base=head(base[0] if base else None),
-                    record=pack(*record).decode(),
+                    record=word(pack(*record)),
                     effects=commands[name],
                 )
                 for name, base in bases.items()
@@ -65,14 +65,14 @@ class Steps:
             for name, record in zip(names, stored, strict=True):
                 self._records[name] = unpack(record) if record else None
 
-    def _step(self, name: str, message: Message, commands: list[list[str]]) -> None:
+    def _step(self, name: str, message: Message, commands: list[list[Word]]) -> None:
         event, record = decode_event(message.value), self._records[name]
         folded = fold(record[1] if record else None, event, time.time_ns() // 1_000_000, self._site)
         if folded.outcome.reason == "applied":
             position = Position(epoch=self._epoch, partition=message.partition, offset=message.offset)
             self._records[name] = (position, folded.outcome.profile)
             before = record[1] if record else None
-            done = effects(event, message.value, before, folded, site=self._site)
+            done = effects(event, before, folded, site=self._site)
             commands.extend(map(plain, done))
 
 

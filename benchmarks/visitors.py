@@ -7,11 +7,10 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core.events import DAY_MS, Event, EventType, encode_event
+from core.events import DAY_MS, Event, EventType
 from core.profiles import Profile
 from sites.site import Site
 from streams.effects import Command, effects
-from streams.pipeline import step
 from streams.recent import fold
 
 MINUTE_MS = 60_000
@@ -26,7 +25,10 @@ _TYPES: dict[str, EventType] = {"page": "page", "engage": "engage", "identify": 
 
 
 def event(rng: random.Random, *, at: int, visitor: str = "v1", kind: str | None = None) -> Event:
-    """One event of the usual mix: 60 % page views, 30 % reading, the rest downloads and sign-ups."""
+    """One event of the usual mix: 60 % page views, 30 % reading, the rest downloads and sign-ups. It happens
+    within the minute after `at`: round times would be stored in less than real ones.
+    """
+    at += rng.randrange(MINUTE_MS)
     name = kind or rng.choices(_KINDS, [60, 30, 5, 5])[0]
     return Event(
         id=uuid.UUID(int=rng.getrandbits(128)).hex,
@@ -35,7 +37,7 @@ def event(rng: random.Random, *, at: int, visitor: str = "v1", kind: str | None 
         type=_TYPES.get(name, "track"),
         name=name,
         at=at,
-        received_at=at,
+        received_at=at + rng.randrange(5),
         url=f"http://shop.example/{rng.choice(_PATHS)}",
         title="A page of the shop" if name == "page" else "",
         device="desktop",
@@ -51,13 +53,18 @@ def _props(name: str, rng: random.Random, visitor: str) -> dict[str, object]:
     return {}
 
 
-def with_past(events: int, site: Site, *, over_ms: int) -> Profile:
-    """A visitor whose `events` lie evenly in the `over_ms` before NOW."""
-    rng = random.Random(events)
-    times = (NOW - over_ms + number * over_ms // events for number in range(events))
-    profile = step(None, event(rng, at=next(times), kind="page"), NOW, site).profile
+def with_past(events: int, site: Site, *, over_ms: int, visits: int = 0) -> Profile:
+    """A visitor whose `events` lie evenly in the `over_ms` before NOW, or a minute apart in so many `visits`."""
+    rng, together = random.Random(events), events // (visits or events)
+    times = (
+        NOW - over_ms + number // together * together * over_ms // events + number % together * MINUTE_MS
+        for number in range(events)
+    )
+    profile: Profile | None = None
     for at in times:
-        profile = step(profile, event(rng, at=at), at, site).profile
+        made = event(rng, at=at, kind=None if profile else "page")
+        profile = fold(profile, made, made.received_at, site).outcome.profile
+    assert profile is not None
     return profile
 
 
@@ -87,14 +94,14 @@ def mix(count: int, site: Site, *, seed: int = 1) -> Iterator[Visitor]:
 def _visitor(rng: random.Random, site: Site) -> Visitor:
     profile: Profile | None = None
     commands: list[Command] = []
-    at = NOW - 60 * DAY_MS
+    at = NOW - 60 * DAY_MS - rng.randrange(30 * DAY_MS)
     for number, kind in enumerate(_kinds(rng)):
         at += 7 * DAY_MS if number % 8 == 7 else MINUTE_MS
         made = event(rng, at=at, visitor=STAND_IN, kind=kind)
         before = profile
-        folded = fold(profile, made, at, site)
+        folded = fold(profile, made, made.received_at, site)
         profile = folded.outcome.profile
-        commands += effects(made, encode_event(made), before, folded, site=site)
+        commands += effects(made, before, folded, site=site)
     assert profile is not None  # everybody sees a page
     return Visitor(profile=profile, commands=tuple(commands))
 

@@ -182,7 +182,7 @@ def _in_session(profile: Profile, event: Event, timezone: tzinfo) -> Changes:
 def _page(profile: Profile, session: Session, event: Event, topic_of: Callable[[str], str]) -> Changes:
     path = path_of(event.url)
     topic = topic_of(path)
-    visit = PageVisit(event=event.id, at=event.at, url=event.url, path=path, title=event.title, topic=topic)
+    visit = PageVisit(at=event.at, url=event.url, path=path, title=event.title, topic=topic)
     pages = (*profile.pages, visit)
     if profile.pages and _by_time(visit) < _by_time(profile.pages[-1]):
         # A late page view takes its place by time, so that the last one stays the page the visitor is on.
@@ -217,7 +217,7 @@ def _engaged_page(pages: tuple[PageVisit, ...], path: str, spent: int, scroll: i
 
 
 def _by_time(page: PageVisit) -> tuple[int, str]:
-    return (page.at, page.event)
+    return (page.at, page.url)
 
 
 def _topic(

@@ -26,9 +26,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PageVisit(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One page view and the time (ms) the visitor was engaged with it."""
+    """One page view and the time (ms) the visitor was engaged with it. `event`, its id, was kept once:
+    an id is what takes most of a stored profile, and `at` tells which event it was.
+    """
 
-    event: str
+    event: str = ""
     at: int
     url: str
     path: str
@@ -157,6 +159,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     recent_base: bool = False
     #: The buying episode that people were told of last.
     episode: Episode | None = None
+    #: The ledger's latest entries: those before them stand in the ledger itself, in batches. Its first `loose`
+    #: stand there alone, as all did before there were batches. See `core.ledger`.
+    latest: tuple[Entry, ...] = ()
+    loose: int = 0
 
     @property
     def page(self) -> PageVisit | None:

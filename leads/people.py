@@ -72,7 +72,7 @@ def combine(own: Profile, peers: Iterable[Profile], scoring: Scoring) -> Profile
     if not others:
         return own
     everyone = [own, *others]
-    pages = sorted((page for one in everyone for page in one.pages), key=lambda page: (page.at, page.event))
+    pages = sorted((page for one in everyone for page in one.pages), key=lambda page: (page.at, page.url))
     past = [session for one in others for session in (*one.sessions, one.session) if session]
     sessions = sorted((*own.sessions, *past), key=lambda session: session.last_at)
     days = sorted({day for one in everyone for day in one.days})

@@ -134,13 +134,13 @@ async def exported(app: web.Application, site: str, visitor: str) -> dict[str, A
         "site": site,
         "visitor": visitor,
         "profile": named(own),
-        "ledger": named(await reader.ledger(site, own.name)),
+        "ledger": named(await reader.ledger(own)),
         "recent_events": named(recent),
         "profile_before_recent_events": named(base),
         "chapters": [
             {
                 "profile": named(one),
-                "ledger": named(await reader.ledger(site, one.name)),
+                "ledger": named(await reader.ledger(one)),
             }
             for one in chapters
             if one is not None

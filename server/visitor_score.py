@@ -89,7 +89,7 @@ def _what(seen: Seen, entry: Entry, rule: ScoringRule | None) -> str:
     if rule.on is None:
         form = said["did_hold" if (entry.points < 0) == (rule.points < 0) else "did_end"]
         return str(form.format(rule=seen.rule(rule.id)))
-    page = next((page for page in seen.profile.pages if page.event == entry.event), None)
-    if page is not None:
+    page = next((page for page in seen.profile.pages if page.at == entry.at), None)
+    if page is not None and rule.on == "page":
         return on_page(page.title, page.path, seen.lang)
     return str(said.get(f"did_{rule.on}") or happened(rule.on, {}, seen.lang))

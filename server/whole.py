@@ -86,7 +86,7 @@ async def _whole(app: web.Application, site: Site, own: Profile, around: Around)
     now = app[state.CLOCK]()
     profile, facts = share(own, now, site, around)
     everyone = [own, *around.peers]
-    ledger = [entry for one in everyone for entry in await app[state.PROFILES].ledger(site.id, one.name)]
+    ledger = [entry for one in everyone for entry in await app[state.PROFILES].ledger(one)]
     ledger += corrections(everyone, site.scoring)
     ledger.sort(key=lambda entry: entry.at)  # stable: lines of one moment keep their order
     return Whole(site=site, own=own, profile=profile, facts=facts, ledger=ledger, around=around, now=now)

@@ -27,22 +27,22 @@ def revision(site: str, number: int) -> str:
 
 
 def profile(site: str, visitor: str) -> str:
-    """string: position + JSON profile of one visitor (see streams/plugins/store.py). Life: 400 days idle."""
+    """string: position + packed profile of one visitor (see storage/profiles.py). Life: 400 days idle."""
     return f"kz:p:{site}:{visitor}"
 
 
 def ledger(site: str, visitor: str) -> str:
-    """list of JSON ledger entries, oldest first. Life: as the profile's."""
+    """list of packed batches of ledger entries, oldest first (see core/ledger.py). Life: as the profile's."""
     return f"kz:l:{site}:{visitor}"
 
 
 def recent(site: str, visitor: str) -> str:
-    """list of JSON events: the visitor's recent ones, to be folded again when a late one arrives. Life: 75 h."""
+    """list of packed events: the visitor's recent ones, to be folded again when a late one arrives. Life: 75 h."""
     return f"kz:e:{site}:{visitor}"
 
 
 def base(site: str, visitor: str) -> str:
-    """string: JSON profile before the first of the recent events; absent for a new visitor. Life: 75 h."""
+    """string: packed profile before the first of the recent events; absent for a new visitor. Life: 75 h."""
     return f"kz:b:{site}:{visitor}"
 
 

@@ -4,20 +4,21 @@ look up by: who belongs to a lead and to a company, and when an idle rule comes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from alerts.outbox import enqueue_commands
 from core.accounts import account_of
-from core.events import Event, encode_event
+from core.events import Event
 from core.identity import Edges, edges, is_known
-from core.profiles import Entry, Profile, encode_profile
+from core.ledger import batches, elements
+from core.profiles import Entry, Profile
 from leads.accounts import encode_facts, facts_of
 from leads.scoring import next_silence
 from personalization.counters import deltas
 from sites.site import Site
 from storage import keys
 from storage.people import ACCOUNT_LIFE_S, PERSON_LIFE_S, encode_edges
-from storage.profiles import LIFE_S, encode_entry, pack_closed
+from storage.profiles import LIFE_S, pack_closed, pack_entries, pack_event, pack_profile
 from streams.pipeline import Closed
 from streams.recent import Folded
 
@@ -29,14 +30,12 @@ _HOUR_MS = 3_600_000
 
 
 def effects(
-    event: Event, value: bytes, before: Profile | None, folded: Folded, *, site: Site, lead: str = ""
+    event: Event, before: Profile | None, folded: Folded, *, site: Site, lead: str = ""
 ) -> list[Command]:
-    """The commands for one event. `value` is the event as it came, encoded; `before` the profile it met; `lead`
-    the person the visitor belongs to.
-    """
+    """The commands for one event. `before` is the profile it met; `lead` the person the visitor belongs to."""
     after = folded.outcome.profile
-    commands = [] if event.type == "erase" else _undone(before, folded) + _ledgers(folded)
-    commands += _recent(event, value, folded)
+    commands = [] if event.type == "erase" else _undone(before, folded) + _ledgers(before, folded)
+    commands += _recent(event, folded)
     commands += _closed(folded.outcome.closed)
     commands += _people(before, folded)
     commands += _company(before, after, folded.outcome.closed, lead)
@@ -66,41 +65,51 @@ def _undone(before: Profile | None, folded: Folded) -> list[Command]:
     return commands + [("DEL", keys.ledger(site, name)) for name in sorted(ledgers)]
 
 
-def _ledgers(folded: Folded) -> list[Command]:
+def _ledgers(before: Profile | None, folded: Folded) -> list[Command]:
+    """What each chapter's ledger gets. The first of them goes on from the profile before, the others are new."""
     outcome = folded.outcome
-    ended = [
-        command for one in outcome.closed for command in _ledger(one.profile, one.entries, one.ledger_from)
-    ]
-    return ended + _ledger(outcome.profile, outcome.entries, outcome.ledger_from)
-
-
-def _ledger(profile: Profile, entries: Iterable[Entry], ledger_from: int | None) -> list[Command]:
-    ledger = keys.ledger(profile.site, profile.name)
+    start = folded.recent.base if folded.keep == "rewrite" and folded.recent else before
+    chapters = [(one.profile, one.entries, one.ledger_from) for one in outcome.closed]
+    chapters.append((outcome.profile, outcome.entries, outcome.ledger_from))
     commands: list[Command] = []
-    if ledger_from is not None:
-        commands.append(("DEL", ledger) if ledger_from == 0 else ("LTRIM", ledger, 0, ledger_from - 1))
-    if lines := [encode_entry(entry) for entry in entries]:
-        commands.append(("RPUSH", ledger, *lines))
-        commands.append(("EXPIRE", ledger, LIFE_S))
+    for profile, entries, ledger_from in chapters:
+        waiting = start.latest if start is not None and start.name == profile.name else ()
+        commands += _cut(profile, ledger_from) + _batches(profile, waiting, entries)
     return commands
 
 
-def _recent(event: Event, value: bytes, folded: Folded) -> list[Command]:
+def _cut(profile: Profile, ledger_from: int | None) -> list[Command]:
+    if ledger_from is None:
+        return []
+    ledger, kept = keys.ledger(profile.site, profile.name), elements(ledger_from, profile.loose)
+    return [("LTRIM", ledger, 0, kept - 1) if kept else ("DEL", ledger)]
+
+
+def _batches(profile: Profile, waiting: Sequence[Entry], entries: Sequence[Entry]) -> list[Command]:
+    """The batches that `entries` fill after those that were `waiting`. The rest is the profile's `latest`."""
+    if not entries:
+        return []
+    ledger, every = keys.ledger(profile.site, profile.name), (*waiting, *entries)
+    full, _ = batches(profile.entries - profile.loose - len(every), every)
+    commands: list[Command] = [("RPUSH", ledger, *map(pack_entries, full))] if full else []
+    return [*commands, ("EXPIRE", ledger, LIFE_S)] if len(profile.latest) < profile.entries else commands
+
+
+def _recent(event: Event, folded: Folded) -> list[Command]:
     recent, base = keys.recent(event.site, event.visitor), keys.base(event.site, event.visitor)
     if folded.keep == "full":
         return []
     if folded.keep == "append":
-        return [("RPUSH", recent, value)]
+        return [("RPUSH", recent, pack_event(event))]
     if folded.keep == "forget":
         return [("DEL", recent, base)]
     assert folded.recent is not None  # "restart" and "rewrite" bring it
-    values = [value] if folded.keep == "restart" else [encode_event(one) for one in folded.recent.events]
     before = folded.recent.base
     return [
         ("DEL", recent, base),
-        ("RPUSH", recent, *values),
+        ("RPUSH", recent, *map(pack_event, folded.recent.events)),
         ("EXPIRE", recent, RECENT_LIFE_S),
-        *([("SET", base, encode_profile(before), "EX", RECENT_LIFE_S)] if before else []),
+        *([("SET", base, pack_profile(before), "EX", RECENT_LIFE_S)] if before else []),
     ]
 
 

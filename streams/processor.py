@@ -225,7 +225,7 @@ class Processor:
                     self._bury(work.name, work.event.id, work.value, error)
 
     def _apply(self, work: Work, context: Context) -> None:
-        name, event, value, position = work
+        name, event, _, position = work
         site = self._sites().get(event.site)
         if site is None:
             raise NotFound(f"site {event.site!r} is not published")
@@ -235,7 +235,7 @@ class Processor:
         outcome = folded.outcome
         if outcome.reason != "applied":
             return
-        commands = effects(event, value, before, folded, site=site, lead=around.lead)
+        commands = effects(event, before, folded, site=site, lead=around.lead)
         commands += announce(outcome.profile, around.peers)
         if context.remains is not None:
             commands += erase_commands(event, context.remains)

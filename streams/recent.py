@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from alerts.episodes import rejoined
 from alerts.model import Alert
 from core.events import DAY_MS, Event
+from core.ledger import batches, in_batches
 from core.order import is_late, order
 from core.profiles import Entry, Profile
 from personalization.told import remembered
@@ -81,7 +82,7 @@ def fold(
     """Fold an event that comes after all others (or too late, or among too many, to be put in its place).
     `anew`: begin the recent events with it.
     """
-    outcome = step(profile, event, now, site, around)
+    outcome = _stepped(profile, event, now, site, around)
     if outcome.reason != "applied":
         return Folded(outcome=outcome, keep="full")
     if event.type == "erase":
@@ -121,12 +122,23 @@ def refold(
     )
 
 
+def _stepped(profile: Profile | None, event: Event, now: int, site: Site, around: Around) -> Outcome:
+    """What `step` makes of the event, the ledger's latest entries kept with the profile."""
+    outcome = step(profile, event, now, site, around)
+    if not outcome.entries:
+        return outcome
+    after, count = outcome.profile, len(outcome.entries)
+    start = in_batches(after) - count
+    _, latest = batches(start, (*after.latest, *outcome.entries))
+    return replace(outcome, profile=replace(after, latest=tuple(latest)))
+
+
 def _run(base: Profile | None, events: Sequence[Event], now: int, site: Site, around: Around) -> Outcome:
     """All of `events` folded after `base`, as one outcome: the entries of each chapter are with the chapter."""
     profile, entries, alerts, closed = base, list[Entry](), list[Alert](), list[Closed]()
     ledger_from = base.entries if base else 0
     for event in events:
-        outcome = step(profile, event, now, site, around)
+        outcome = _stepped(profile, event, now, site, around)
         for chapter in outcome.closed:
             closed.append(Closed(profile=chapter.profile, entries=tuple(entries), ledger_from=ledger_from))
             entries, ledger_from = [], 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from core.events import Event
 from core.identity import Edges, edges
+from core.ledger import batches, in_batches
 from core.profiles import Entry, Profile
 from leads.people import combine, corrections, lead_of, members
 from leads.scoring import score_at
@@ -51,6 +52,12 @@ class Visitor:
         self.profile = outcome.profile
         self.ledger = self.ledgers.setdefault(self.profile.chapter, [])
         _write(self.ledger, outcome.entries, outcome.ledger_from)
+        if self.profile.is_tombstone:
+            self.ledger.clear()
+        for one in (self.profile, *self.closed.values()):
+            batched, whole = in_batches(one), self.ledgers[one.chapter]
+            assert one.entries == len(whole)
+            assert list(one.latest) == whole[batched:] == list(batches(0, whole)[1])
         self.alerts.extend(alert.id for alert in outcome.alerts)
         if folded.keep == "append":
             self.recent = Recent(base=self.recent.base, events=(*self.recent.events, event))

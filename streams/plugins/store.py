@@ -17,7 +17,7 @@ from mode import Service
 from redis.asyncio import Redis
 
 from storage.profiles import Position, head
-from streams.plugins.writer import Command, Write, Writer, plain
+from streams.plugins.writer import Command, Word, Write, Writer, plain, word
 
 FLUSH_S = 0.1
 #: Records kept in memory. A visitor that falls out is read again when they come back.
@@ -47,7 +47,7 @@ class Store(BaseStore[str, Any]):
         self._dirty: dict[str, Record] = {}
         #: What Redis holds, or will once the write under way is done, of what is in the cache.
         self._stored: dict[str, Position | None] = {}
-        self._effects: dict[str, list[list[str]]] = {}
+        self._effects: dict[str, list[list[Word]]] = {}
         self._writing: frozenset[str] = frozenset()
         self._flushing = asyncio.Lock()
         self._urgent = asyncio.Event()
@@ -125,13 +125,13 @@ class Store(BaseStore[str, Any]):
             self._on_fatal(error)
             raise
 
-    def _writes(self, dirty: Mapping[str, Record], effects: Mapping[str, list[list[str]]]) -> list[Write]:
+    def _writes(self, dirty: Mapping[str, Record], effects: Mapping[str, list[list[Word]]]) -> list[Write]:
         key, pack = self._codec.key, self._codec.pack
         writes = []
         for name, record in dirty.items():
             base, self._stored[name] = head(self._stored[name]), record[0]
-            text = pack(*record).decode()
-            writes.append(Write(key=key(name), base=base, record=text, effects=effects.get(name, [])))
+            packed = word(pack(*record))
+            writes.append(Write(key=key(name), base=base, record=packed, effects=effects.get(name, [])))
         alone = [name for name in effects if name not in dirty]
         return writes + [Write(key="", base="", record="", effects=effects[name]) for name in alone]
 

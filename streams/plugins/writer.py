@@ -53,17 +53,19 @@ return written
 """
 
 
+#: A word of a command, or a record: text, or what `word` made of bytes.
+Word = str | msgspec.Raw
+
+
 class Write(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One record to store under `key` and the commands that go with it. `base` is the head of the record it
-    was computed from, "" where there was none; `record` is "" for commands alone.
-
-    All of it is text: the server's cmsgpack does not know MessagePack's binary type.
+    was computed from, "" where there was none; `record` is empty for commands alone.
     """
 
     key: str
     base: str
-    record: str
-    effects: list[list[str]]
+    record: Word
+    effects: list[list[Word]]
 
 
 class Writer:
@@ -95,6 +97,13 @@ class Writer:
             raise
 
 
-def plain(command: Sequence[Any]) -> list[str]:
-    """A Redis command with its numbers and bytes (UTF-8) as text, as the script wants it."""
-    return [part.decode() if isinstance(part, bytes) else str(part) for part in command]
+def word(data: bytes) -> msgspec.Raw:
+    """Bytes as the script takes them: a MessagePack text, whatever is in it. The server's cmsgpack knows no binary
+    type, and to Lua a text is bytes.
+    """
+    return msgspec.Raw(b"\xdb" + len(data).to_bytes(4, "big") + data)
+
+
+def plain(command: Sequence[Any]) -> list[Word]:
+    """A Redis command with its numbers as text, as the script wants it."""
+    return [word(part) if isinstance(part, bytes) else str(part) for part in command]

@@ -135,9 +135,9 @@ async def assert_same(redis: Redis, expected: Expected) -> None:
     """Every profile, ledger and alert equals the clean run's."""
     reader = ProfileReader(redis=redis)
     for name, wanted in expected.profiles.items():
-        assert await reader.get("demo", name) == wanted
-    for name, entries in expected.ledgers.items():
-        assert list(await reader.ledger("demo", name)) == entries
+        found = await reader.get("demo", name)
+        assert found == wanted
+        assert list(await reader.ledger(found)) == expected.ledgers[found.name]
     alerts = await Outbox(redis).recent("demo", 10_000)
     assert len(alerts) == len(expected.alerts)
     assert {alert["id"] for alert in alerts} == expected.alerts

@@ -17,7 +17,7 @@ from storage import keys
 from storage.lease import Lease
 from storage.profiles import Position, pack, unpack
 from streams.plugins import transport
-from streams.plugins.writer import CHUNK, Write, Writer, plain
+from streams.plugins.writer import CHUNK, Word, Write, Writer, plain, word
 from streams.topics import murmur2, partition_of
 from tests.factories import T0
 
@@ -28,9 +28,9 @@ def lease(redis: Redis) -> Lease:
     return Lease(redis, key=keys.lease("g"), ttl_ms=5_000)
 
 
-def record(offset: int, *, epoch: str = "r1", partition: int = 0, page_count: int = 0) -> str:
+def record(offset: int, *, epoch: str = "r1", partition: int = 0, page_count: int = 0) -> Word:
     profile = Profile(id="v1", site="demo", first_at=T0, last_at=T0, page_count=page_count)
-    return pack(Position(epoch=epoch, partition=partition, offset=offset), profile).decode()
+    return word(pack(Position(epoch=epoch, partition=partition, offset=offset), profile))
 
 
 def test_a_record_survives_packing() -> None:

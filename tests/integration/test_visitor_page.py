@@ -26,7 +26,7 @@ from server.config import Settings
 from server.visitor_conditions import reasons
 from sites.registry import publish
 from storage import keys
-from storage.profiles import Position, encode_entry, pack
+from storage.profiles import Position, pack, pack_entries
 from streams.pipeline import step
 from tests import factories
 from tests.processes import until
@@ -114,7 +114,7 @@ async def happen(app: web.Application, *events: Event, before: Profile | None = 
         outcome = step(profile, one, one.received_at, site)
         profile = outcome.profile
         for entry in outcome.entries:
-            await redis.rpush(keys.ledger("demo", VISITOR), encode_entry(entry))
+            await redis.rpush(keys.ledger("demo", VISITOR), pack_entries([entry]))
         for alert in outcome.alerts:
             for command in enqueue_commands(alert):
                 await redis.execute_command(*command)

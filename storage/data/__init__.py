@@ -1,0 +1,1 @@
+"""The dictionaries of `storage.packing`, by number. `python -m tools.dictionaries` makes new ones."""
