@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import pstats
 import sys
 import tempfile
@@ -61,8 +62,8 @@ def _web() -> pstats.Stats:
         home, out = Path(folder), Path(folder) / "web.prof"
         tokens = asyncio.run(beacon.known_visitors(store.url))
         with beacon.web(store.url, home, _profiled(out)) as (_, port):
-            load = send(beacon.requests(tokens, port), port=port, count=REQUESTS, status=200)
-            asyncio.run(load)
+            views = beacon.requests(itertools.cycle(tokens), port)
+            asyncio.run(send(views, port=port, count=REQUESTS, status=200))
         return pstats.Stats(str(out))
 
 
