@@ -38,7 +38,7 @@ from streams.pipeline import step
 FAMILY = "The beacon, one web process"
 YARDSTICK = "bare aiohttp answering 204"
 ROUNDS = 5
-REQUESTS = 1_000
+REQUESTS = 800
 KNOWN = 200
 SLOTS = ["hero", "side"]
 #: Shares of bare aiohttp's speed that are to be reached, by the number of connections.

@@ -23,7 +23,7 @@ STEP_S, TRIES = 2, 2
 #: A server that keeps up answers the last quarter of them within this time, half of them (ms).
 KEEPS_UP_MS = 100
 #: Requests a second beside the highest rate that is carried; rounds at each, and the seconds of a round.
-STEADY, ROUNDS, ROUND_S = 300, 3, 3
+STEADY, ROUNDS, ROUND_S = 300, 3, 2
 #: p99: at most so many times bare aiohttp's, and at most so many ms.
 TIMES, AT_MOST_MS = 3, 5
 

@@ -29,7 +29,7 @@ from tests.kafka import Unavailable
 FAMILY = "Two workers"
 PARTITIONS = 4
 ROUNDS = 2
-EVENTS, VISITORS = 8_000, 800
+EVENTS, VISITORS = 6_000, 600
 
 
 class Counted(NamedTuple):
