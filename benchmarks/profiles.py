@@ -21,7 +21,7 @@ from storage.embedded import Server
 from tests.integration.exactly_once import clickstream
 
 FAMILY = "What fell short"
-REQUESTS, EVENTS = 3_000, 6_000
+REQUESTS, EVENTS = 2_000, 5_000
 #: Rows of each process; what is less is left out.
 MOST = 8
 _BUILT_IN = "Python's and C's built-in functions, msgspec and system calls"

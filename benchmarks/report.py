@@ -29,9 +29,9 @@ Where there is a goal, the row says whether it is reached, by the figure as it w
 
 _ELSEWHERE = """
 The goals in µs were set on a machine where bare aiohttp answering 204 takes {there} µs CPU a request over 64
-connections. In this run it took {here} µs, {times} times as much. Beside such a goal a column says what the value
-would be {head}: value × {there} / {here}. That is a rule of three and no measurement: no goal counts as
-reached by it.
+connections. In this run it took {here} µs at the least, {times} times as much. Beside such a goal a column says
+what the value would be {head}: value × {there} / {here}. That is a rule of three and no measurement:
+no goal counts as reached by it.
 """
 
 

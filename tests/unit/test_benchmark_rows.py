@@ -308,12 +308,13 @@ def test_a_goal_in_microseconds_is_shown_for_its_machine_but_reached_only_as_mea
     )
     step = aimed(single("a", "step", 15, "µs CPU"), "value", most=10)
     other = aimed(single("a", "bytes", 15, "bytes"), "value", most=10)
-    rows = [step, other, bare]
+    more = compared("b", "CPU of a new one", [500.0], "µs CPU", "bare aiohttp answering 204", [70])
+    rows = [step, other, more, bare]
     assert elsewhere.bare_here(rows) == 47.6
     assert elsewhere.there(step, 47.6) == 7.5
     page = report.document(results.Results(machine=MACHINE, took_s=1, rows=rows))
     assert "takes 23.8 µs CPU" in page
-    assert "it took 47.6 µs, 2.0 times as much" in page
+    assert "it took 47.6 µs at the least, 2.0 times as much" in page
     assert "| step | 15 µs CPU |  |  |  |  | ≤ 10 µs CPU | no | 7.5 µs CPU |" in page
     assert "| bytes | 15 bytes |  |  |  |  | ≤ 10 bytes | no |  |" in page
     # No column where no goal is such a time, and none where the yardstick was not measured.
