@@ -10,7 +10,7 @@ from benchmarks.beacon import requests
 
 #: Of all page views, those of somebody new: so many that every cache of visitors is full after a third of a run of
 #: half an hour.
-NEW = 0.6
+NEW = 0.7
 #: Visitors that may come back; the newest takes the place of one of them.
 MOST = 2_000
 

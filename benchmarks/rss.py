@@ -29,7 +29,7 @@ from streams.topics import EVENTS, GROUP
 FILE = Path(__file__).parent / "rss.json"
 FAMILY = "Memory of the processes"
 #: Page views a second: so few that a small machine has room for what else is measured.
-RATE = 150
+RATE = 120
 SHORT_S, SHORT_EVERY_S = 40.0, 1.0
 EVERY_S = 10.0
 #: Flat is what grows by less than this share after the first third of the run, in which caches fill.
@@ -112,7 +112,7 @@ def run(seconds: float, *, every_s: float, rate: float = RATE) -> Soak:
         tokens = asyncio.run(known_visitors(store.url))
         with web(store.url, home) as (process, port), _worker(store.url, home) as worker:
             visitors = Returning(tokens, port)
-            sampled = {"the web process": process.pid, "the worker": worker.pid}
+            sampled = {"the web process": process, "the worker": worker}
             rss, events = asyncio.run(
                 _load(visitors, store.url, sampled, seconds=seconds, every_s=every_s, rate=rate, port=port)
             )
@@ -138,7 +138,7 @@ def _worker(store_url: str, home: Path) -> Iterator[Process]:
 async def _load(
     visitors: Returning,
     store_url: str,
-    sampled: Mapping[str, int],
+    sampled: Mapping[str, Process],
     *,
     seconds: float,
     every_s: float,
@@ -146,10 +146,12 @@ async def _load(
     port: int,
 ) -> tuple[dict[str, list[float]], int]:
     """What was sampled, and how many events there were; the worker has counted them all."""
-    samples = asyncio.create_task(_sample(sampled, seconds=seconds, every_s=every_s))
-    await at_rate(
-        visitors.requests(), port=port, rate=rate, count=int(rate * seconds), status=200, heard=visitors.heard
-    )
+    async with asyncio.TaskGroup() as group:  # where a process ends, so does the load
+        samples = group.create_task(_sample(sampled, seconds=seconds, every_s=every_s))
+        count = int(rate * seconds)
+        await at_rate(
+            visitors.requests(), port=port, rate=rate, count=count, status=200, heard=visitors.heard
+        )
     async with connect(store_url) as redis:
         events = await log.end(redis, (EVENTS, 0)) - 1
 
@@ -157,20 +159,24 @@ async def _load(
             return await _committed(redis) >= events
 
         await until(counted, every=0.1)
-    return await samples, events
+    return samples.result(), events
 
 
 async def _committed(redis: Redis) -> int:
     return sum(at - 1 for at in (await log.committed(redis, GROUP, [(EVENTS, 0)])).values())
 
 
-async def _sample(pids: Mapping[str, int], *, seconds: float, every_s: float) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {name: [] for name in pids}
+async def _sample(
+    sampled: Mapping[str, Process], *, seconds: float, every_s: float
+) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {name: [] for name in sampled}
     started = time.monotonic()
     for number in range(1, int(seconds / every_s) + 1):
         await asyncio.sleep(max(0.0, started + number * every_s - time.monotonic()))
-        for name, pid in pids.items():
-            found[name].append(round(rss_mib(pid), 1))
+        for name, process in sampled.items():
+            if not process.alive:
+                raise RuntimeError(f"{name} has ended\n{process.said()}")
+            found[name].append(round(rss_mib(process.pid), 1))
     return found
 
 
