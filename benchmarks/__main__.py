@@ -50,7 +50,7 @@ def _write_docs() -> None:
 
 
 def _soak(minutes: float) -> None:
-    soak = rss.run(minutes * 60, every_s=rss.EVERY_S)
+    soak = rss.run(minutes * 60, every_s=rss.EVERY_S, warm=rss.WARM)
     rss.write(soak)
     print("\n".join(report.table(rss.described(soak))))
     print(f"\nbenchmarks/{rss.FILE.name} is written")

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 from benchmarks.beacon import requests
 
-#: Of all page views, those of somebody new: so many that every cache of visitors is full after a third of a run of
-#: half an hour.
-NEW = 0.7
+#: Of all page views, those of somebody new.
+NEW = 0.4
 #: Visitors that may come back; the newest takes the place of one of them.
 MOST = 2_000
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -16,13 +17,17 @@ from pathlib import Path
 import msgspec
 from redis.asyncio import Redis
 
+from benchmarks import growth
+from benchmarks.backends import BATCH
 from benchmarks.beacon import known_visitors, web
 from benchmarks.harness import Process, environment, until
 from benchmarks.load import at_rate
 from benchmarks.results import Machine, Row, aimed, compared, single, this_machine
 from benchmarks.returning import Returning
+from benchmarks.visitors import event
 from storage.connect import connect
 from storage.embedded import Server
+from streams.backend import publisher_for
 from streams.plugins import log
 from streams.topics import EVENTS, GROUP
 
@@ -32,14 +37,19 @@ FAMILY = "Memory of the processes"
 RATE = 120
 SHORT_S, SHORT_EVERY_S = 40.0, 1.0
 EVERY_S = 10.0
-#: Flat is what grows by less than this share after the first third of the run, in which caches fill.
+#: Visitors whom the worker counts before a long load, so that its cache of records is full from the beginning.
+WARM = 50_000
+#: Flat is what grows by less than this share after the first third of the run, in which other caches fill.
 FLAT = 1.05
+#: A run of so many seconds says something about half an hour; in a shorter one caches still fill.
+LONG_S = 900.0
 MIB_KIB = 1_024
 
 
 class Soak(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `rss_mib` is, for each process, its RSS (MiB) every `every_s` seconds from the load's start;
-    `events` is how many were in the stream at the end, all of them counted by the worker.
+    `events` is how many were in the stream at the end, all of them counted by the worker, those before the load
+    among them.
     """
 
     machine: Machine
@@ -73,8 +83,8 @@ def kept(path: Path = FILE) -> list[Row]:
 
 
 def described(soak: Soak) -> list[Row]:
-    """A run's rows. A run of less than 20 minutes has no goal: caches still fill in it."""
-    span, long = _span(soak.seconds), soak.seconds >= 1_200
+    """A run's rows. A run of less than LONG_S has no goal."""
+    span, long = _span(soak.seconds), soak.seconds >= LONG_S
     found = []
     for name, samples in soak.rss_mib.items():
         line = trend(samples, soak.every_s)
@@ -105,12 +115,15 @@ def trend(samples: list[float], every_s: float) -> Trend:
     return Trend(mean - rise * middle, mean + rise * middle, rise * 3_600 / every_s)
 
 
-def run(seconds: float, *, every_s: float, rate: float = RATE) -> Soak:
-    """Load a web process and a worker for so long, sampling their RSS."""
+def run(seconds: float, *, every_s: float, rate: float = RATE, warm: int = 0) -> Soak:
+    """Load a web process and a worker for so long, sampling their RSS. Before that the worker has counted an event
+    of each of `warm` visitors.
+    """
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "store") as store:
         home = Path(folder)
         tokens = asyncio.run(known_visitors(store.url))
         with web(store.url, home) as (process, port), _worker(store.url, home) as worker:
+            asyncio.run(_warm_up(store.url, warm, worker))
             visitors = Returning(tokens, port)
             sampled = {"the web process": process, "the worker": worker}
             rss, events = asyncio.run(
@@ -135,6 +148,31 @@ def _worker(store_url: str, home: Path) -> Iterator[Process]:
         yield process
 
 
+async def _warm_up(store_url: str, count: int, worker: Process) -> None:
+    """An event of each of so many visitors whom the store knows."""
+    rng = random.Random(2)
+    async with connect(store_url) as redis:
+        await growth.fill(redis, count)
+        publisher = publisher_for(redis=redis, broker_url=None)
+        for first in range(0, count, BATCH):
+            names = (f"{number:032x}" for number in range(first, min(first + BATCH, count)))
+            at = time.time_ns() // 1_000_000
+            await publisher.publish([event(rng, at=at, visitor=name, kind="page") for name in names])
+        await publisher.close()
+        await _all_counted(redis, worker)
+
+
+async def _all_counted(redis: Redis, worker: Process) -> int:
+    """Wait until the worker has counted every event; how many there are."""
+    events = await log.end(redis, (EVENTS, 0)) - 1
+
+    async def counted() -> bool:
+        return await _committed(redis) >= events
+
+    await until(counted, worker, every=0.1)
+    return events
+
+
 async def _load(
     visitors: Returning,
     store_url: str,
@@ -153,13 +191,7 @@ async def _load(
             visitors.requests(), port=port, rate=rate, count=count, status=200, heard=visitors.heard
         )
     async with connect(store_url) as redis:
-        events = await log.end(redis, (EVENTS, 0)) - 1
-
-        async def counted() -> bool:
-            return await _committed(redis) >= events
-
-        await until(counted, every=0.1)
-    return samples.result(), events
+        return samples.result(), await _all_counted(redis, sampled["the worker"])
 
 
 async def _committed(redis: Redis) -> int:

@@ -77,13 +77,13 @@ def test_p99_has_a_goal_beside_the_yardstick_and_one_in_itself() -> None:
 
 def test_the_long_run_is_kept_and_shown() -> None:
     soak = rss.read()
-    assert soak.seconds >= 1_800
+    assert soak.seconds >= rss.LONG_S
     assert all(len(samples) == soak.seconds // soak.every_s for samples in soak.rss_mib.values())
     page = report.DOC.read_text(encoding="utf-8")
     rows = rss.kept()
     assert [row.name for row in rows if row.goal] == [
-        "RSS of the web process at the end of 30 minutes of load",
-        "RSS of the worker at the end of 30 minutes of load",
+        f"RSS of the web process at the end of {soak.seconds / 60:g} minutes of load",
+        f"RSS of the worker at the end of {soak.seconds / 60:g} minutes of load",
     ]
     assert all(f"| {row.name} | " in page for row in rows)
     assert set(json.loads(rss.FILE.read_text())["machine"]) == set(Machine.__struct_fields__)
@@ -156,7 +156,7 @@ def test_visitors_return_and_new_ones_are_remembered() -> None:
     asked = [_token(request) for request in islice(visitors.requests(), 2_000)]
     seen = Counter(asked)
     assert set(seen) == {"", "a", "b"}
-    assert 0.65 < seen[""] / len(asked) < 0.75
+    assert 0.35 < seen[""] / len(asked) < 0.45
     for number in range(2 * MOST):
         visitors.heard(b'{"v": "n%d"}' % number)
     visitors.heard(b'{"v": "n%d"}' % (2 * MOST - 1))  # here already
