@@ -88,7 +88,7 @@ class Kafka:
     name, partitions = "Kafka", kafka_topic.PARTITIONS
 
     def __init__(self, *, broker: Broker, server: Server, home: Path) -> None:
-        self.store_url, self._home, self._broker = server.url, home, broker
+        self.store_url, self.broker_url, self._home, self._broker = server.url, broker.url, home, broker
         self._env = environment(store_url=server.url, data_dir=home, KIZASHI_BROKER_URL=broker.url)
 
     async def reset(self) -> None:

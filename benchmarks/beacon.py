@@ -1,4 +1,4 @@
-"""The beacon: CPU a request, requests a second and latency of one web process, beside bare aiohttp and nginx."""
+"""The beacon: CPU a request and requests a second of one web process, beside bare aiohttp and nginx."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import itertools
 import json
 import os
 import random
-import statistics
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +19,8 @@ from msgspec.structs import replace
 
 from benchmarks import nginx
 from benchmarks import site as measured
-from benchmarks.harness import SECRET_KEY, Process, environment, in_turns, until
-from benchmarks.load import at_rate, free_port, listening, request, send
+from benchmarks.harness import SECRET_KEY, Group, Process, environment, in_turns, until
+from benchmarks.load import free_port, listening, request, send
 from benchmarks.results import Row, aimed, compared
 from benchmarks.visitors import NOW, mix
 from core.profiles import Profile
@@ -39,13 +38,11 @@ from streams.pipeline import step
 FAMILY = "The beacon, one web process"
 YARDSTICK = "bare aiohttp answering 204"
 ROUNDS = 5
-REQUESTS = 1_000
+REQUESTS = 800
 KNOWN = 200
 SLOTS = ["hero", "side"]
 #: Shares of bare aiohttp's speed that are to be reached, by the number of connections.
 GOALS = {64: 0.55, 8: 0.45}
-#: The steady load: requests a second, for how many requests.
-RATE, STEADY = 300, 1_500
 
 
 class Sample(NamedTuple):
@@ -58,7 +55,7 @@ class Sample(NamedTuple):
 class Target(NamedTuple):
     """A server, the requests for it and the status it answers them with."""
 
-    process: Process
+    process: Process | Group
     port: int
     requests: Iterator[bytes]
     status: int
@@ -71,25 +68,18 @@ class Target(NamedTuple):
         )
         return Sample((self.process.cpu_s() - cpu) * 1e6 / load.requests, load.requests / load.seconds)
 
-    def steady(self) -> list[float]:
-        """The latencies (ms) under the steady load."""
-        return asyncio.run(
-            at_rate(self.requests, port=self.port, rate=RATE, count=STEADY, status=self.status)
-        )
-
 
 def rows() -> list[Row]:
     """Every row of this family."""
     with tempfile.TemporaryDirectory() as home, Server(Path(home) / "store") as store:
         tokens = asyncio.run(known_visitors(store.url))
         with web(store.url, Path(home)) as (process, port), _others(store.url, Path(home), tokens) as others:
-            known = Target(process, port, requests(tokens, port), 200)
-            new = Target(process, port, requests([""], port), 200)
+            known = Target(process, port, requests(itertools.cycle(tokens), port), 200)
+            new = Target(process, port, requests(itertools.repeat(""), port), 200)
             return [
                 *_speed(known, others, 64, "a page view of a known visitor"),
                 *_speed(new, {YARDSTICK: others[YARDSTICK]}, 64, "a page view of a new visitor"),
                 *_speed(known, {YARDSTICK: others[YARDSTICK]}, 8, "a page view of a known visitor"),
-                *_latency(known, others[YARDSTICK]),
             ]
 
 
@@ -115,22 +105,6 @@ def _cpu(name: str, samples: Sequence[Sample], bare: Sequence[Sample]) -> Row:
     return compared(
         FAMILY, name, [one.cpu_us for one in samples], "µs CPU", YARDSTICK, [one.cpu_us for one in bare]
     )
-
-
-def _latency(target: Target, bare: Target) -> list[Row]:
-    own, other = target.steady(), bare.steady()
-    found = []
-    for percent in (50, 99):
-        name = f"p{percent} of a page view of a known visitor, {RATE} requests a second"
-        row = compared(
-            FAMILY, name, [_percentile(own, percent)], "ms", YARDSTICK, [_percentile(other, percent)]
-        )
-        found.append(aimed(row, "ratio", most=3) if percent == 99 else row)
-    return found
-
-
-def _percentile(values: list[float], percent: int) -> float:
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 async def known_visitors(store_url: str) -> list[str]:
@@ -160,10 +134,10 @@ def _shown(profile: Profile, site: Site) -> Profile:
     return profile
 
 
-def requests(tokens: list[str], port: int) -> Iterator[bytes]:
-    """Page views without end, each with an id of its own and two slots to fill."""
+def requests(tokens: Iterable[str], port: int) -> Iterator[bytes]:
+    """Page views, one of each visitor, each with an id of its own and two slots to fill."""
     rng = random.Random(1)
-    for token in itertools.cycle(tokens):
+    for token in tokens:
         event = {
             "id": uuid.UUID(int=rng.getrandbits(128)).hex,
             "type": "page",
@@ -175,27 +149,39 @@ def requests(tokens: list[str], port: int) -> Iterator[bytes]:
         yield request(json.dumps(body).encode(), port=port)
 
 
+def web_process(
+    store_url: str, home: Path, port: int, program: Sequence[str] = (sys.executable, "-m")
+) -> Process:
+    """Kizashi's web process on `port`, started by `program`."""
+    env = environment(store_url=store_url, data_dir=home, port=port)
+    return Process("cli.main", "web", env=env, log=home / "web.log", program=program)
+
+
 @contextlib.contextmanager
 def web(
     store_url: str, home: Path, program: Sequence[str] = (sys.executable, "-m")
 ) -> Iterator[tuple[Process, int]]:
-    """Kizashi's web process, started by `program`, and its port."""
+    """Kizashi's web process at work, and its port."""
     port = free_port()
-    env = environment(store_url=store_url, data_dir=home, port=port)
-    with Process("cli.main", "web", env=env, log=home / "web.log", program=program) as process:
+    with web_process(store_url, home, port, program) as process:
         asyncio.run(until(lambda: listening(port), process))
         yield process, port
+
+
+@contextlib.contextmanager
+def bare(home: Path, tokens: Sequence[str]) -> Iterator[Target]:
+    """The yardstick."""
+    port = free_port()
+    with Process("benchmarks.bare_server", str(port), env=os.environ, log=home / "bare.log") as process:
+        asyncio.run(until(lambda: listening(port), process))
+        yield Target(process, port, requests(itertools.cycle(tokens), port), 204)
 
 
 @contextlib.contextmanager
 def _others(store_url: str, home: Path, tokens: list[str]) -> Iterator[dict[str, Target]]:
     """The yardstick and, where this machine has it, nginx."""
     with contextlib.ExitStack() as stack:
-        port = free_port()
-        bare = Process("benchmarks.bare_server", str(port), env=os.environ, log=home / "bare.log")
-        stack.enter_context(bare)
-        asyncio.run(until(lambda: listening(port), bare))
-        found = {YARDSTICK: Target(bare, port, requests(tokens, port), 204)}
+        found = {YARDSTICK: stack.enter_context(bare(home, tokens))}
         port = free_port()
         command = nginx.command(home, store_url=store_url, port=port)
         if command is None:
@@ -204,5 +190,6 @@ def _others(store_url: str, home: Path, tokens: list[str]) -> Iterator[dict[str,
             peer = Process(*command, env=os.environ, log=home / "nginx.out", program=())
             stack.enter_context(peer)
             asyncio.run(until(lambda: listening(port), peer))
-            found["nginx + Lua + Redis, a minimal job"] = Target(peer, port, requests(tokens, port), 204)
+            views = requests(itertools.cycle(tokens), port)
+            found["nginx + Lua + Redis, a minimal job"] = Target(peer, port, views, 204)
         yield found

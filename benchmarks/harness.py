@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import os
@@ -81,6 +82,11 @@ class Process:
             self._child.kill()
             self._child.wait()
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._child.pid
+
     def cpu_s(self) -> float:
         """CPU seconds it has used, all threads, user and system: Linux' clock of another process."""
         return time.clock_gettime((~self._child.pid << 3) | 2)
@@ -93,6 +99,34 @@ class Process:
     def alive(self) -> bool:
         """Whether it still runs."""
         return self._child.poll() is None
+
+
+class Group:
+    """Several processes taken as one. A context manager: all are ended in order at the end."""
+
+    def __init__(self, *members: Process) -> None:
+        self._members = members
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.ExitStack() as stack:
+            for member in self._members:
+                stack.push(member)
+
+    def cpu_s(self) -> float:
+        """CPU seconds of all of them."""
+        return sum(member.cpu_s() for member in self._members)
+
+    def said(self) -> str:
+        """The ends of their outputs."""
+        return "\n".join(member.said() for member in self._members)
+
+    @property
+    def alive(self) -> bool:
+        """Whether all of them still run."""
+        return all(member.alive for member in self._members)
 
 
 def environment(*, store_url: str, data_dir: Path, port: int = 0, **more: str) -> dict[str, str]:
@@ -109,7 +143,7 @@ def environment(*, store_url: str, data_dir: Path, port: int = 0, **more: str) -
 
 
 async def until(
-    condition: Callable[[], Awaitable[bool]], process: Process | None = None, every: float = 0.005
+    condition: Callable[[], Awaitable[bool]], process: Process | Group | None = None, every: float = 0.005
 ) -> None:
     """Wait until `condition` holds. Raises RuntimeError when it does not within minutes, or `process` ends."""
     give_up = time.monotonic() + 180

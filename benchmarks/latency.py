@@ -24,7 +24,7 @@ from tests.slack_server import SlackServer
 
 FAMILY = "Beacon to Slack"
 YARDSTICK = "the two bare hops: a POST to aiohttp, a POST to the same Slack"
-RATE, SECONDS = 50, 20
+RATE, SECONDS = 50, 15
 #: Beside the alerts: beacons a second, and the page views in each. With them it is 500 events a second.
 OTHERS, IN_EACH = 45, 10
 #: A channel takes one message a second: enough of them that none has to wait for that.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 #: Connections where nothing else is said.
@@ -56,10 +57,17 @@ async def _connection(requests: Iterator[bytes], left: Iterator[int], port: int,
 
 
 async def at_rate(
-    requests: Iterator[bytes], *, port: int, rate: float, count: int, status: int
+    requests: Iterator[bytes],
+    *,
+    port: int,
+    rate: float,
+    count: int,
+    status: int,
+    heard: Callable[[bytes], object] = len,
 ) -> list[float]:
-    """Send `count` requests at `rate` a second, whatever the answers take. How long each took from the moment it
-    was due, in milliseconds: a server that falls behind does not make the load wait with it.
+    """Send `count` requests at `rate` a second, whatever the answers take; `heard` is given each answer's body.
+    How long each took from the moment it was due, in milliseconds: a server that falls behind does not make the
+    load wait with it.
     """
     idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
     for _ in range(CONNECTIONS):
@@ -69,7 +77,7 @@ async def at_rate(
     async def one(due: float, call: bytes) -> None:
         reader, writer = await idle.get()
         writer.write(call)
-        await _answer(reader, status)
+        heard(await _answer(reader, status))
         took.append((time.perf_counter() - due) * 1_000)
         idle.put_nowait((reader, writer))
 
@@ -94,6 +102,13 @@ async def _answer(reader: asyncio.StreamReader, status: int) -> bytes:
         return b""
     length = int(lower[start + 15 : lower.index(b"\r\n", start)])
     return await reader.readexactly(length)
+
+
+def listeners(port: int) -> int:
+    """How many sockets wait for connections on the port, over IPv4: processes may share one."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    waits = "0A"
+    return sum(line[1].endswith(f":{port:04X}") and line[3] == waits for line in lines)
 
 
 async def listening(port: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import pstats
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from storage.embedded import Server
 from tests.integration.exactly_once import clickstream
 
 FAMILY = "What fell short"
-REQUESTS, EVENTS = 4_000, 10_000
+REQUESTS, EVENTS = 2_000, 5_000
 #: Rows of each process; what is less is left out.
 MOST = 8
 _BUILT_IN = "Python's and C's built-in functions, msgspec and system calls"
@@ -61,8 +62,8 @@ def _web() -> pstats.Stats:
         home, out = Path(folder), Path(folder) / "web.prof"
         tokens = asyncio.run(beacon.known_visitors(store.url))
         with beacon.web(store.url, home, _profiled(out)) as (_, port):
-            load = send(beacon.requests(tokens, port), port=port, count=REQUESTS, status=200)
-            asyncio.run(load)
+            views = beacon.requests(itertools.cycle(tokens), port)
+            asyncio.run(send(views, port=port, count=REQUESTS, status=200))
         return pstats.Stats(str(out))
 
 

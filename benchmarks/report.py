@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
+from benchmarks import elsewhere, notes
 from benchmarks.results import Machine, Results, Row
 
 DOC = Path(__file__).parent.parent / "docs" / "performance.md"
 
 _HEADS = ("measured", "value", "beside", "yardstick", "ratio", "lowest to highest", "goal", "reached")
+_THERE = "at the goals' machine"
 
 _INTRO = """\
 # Performance
@@ -22,65 +23,65 @@ A time says much about the machine and little about the code. What counts is the
 in the same run, in turns with it: value divided by yardstick, the median over the rounds, and the lowest and
 highest of them. µs CPU are CPU microseconds of the process that does the work, user and system.
 
-Where there is a goal, the row says whether it is reached; [what fell short](#what-fell-short) says where the time
-goes instead.
+Where there is a goal, the row says whether it is reached, by the figure as it was measured here;
+[what fell short](#what-fell-short) says where the time goes instead.
 """
 
-_NOTES = {
-    "One event, one decision": """\
-`step` is all that one event does to a visitor: fold, score, audiences, alert rules. Its cost must not grow with
-the visitor's past; the yardstick's does, with the profile's size. An event id counts once in 24 hours, so a
-profile keeps the ids of a day.
-""",
-    "The worker": """\
-The bare consumer reads the same broker in one process, does the same pure step and writes with the same writer,
-but has no Faust, lease, take-over, dead letters or sending of alerts: the ratio is what those cost.
-""",
-    "The beacon": """\
-A request brings a page view and asks for two slots; it is answered once the stream has acknowledged the event.
-The load comes from the same machine over keep-alive connections. nginx with Lua reads the same profile from the
-same store and appends the event, and nothing else: no signature, no scoring, no decision. The latency is that of
-requests sent at a steady rate, whatever the answers take. The goal of its p99 is also to be under 5 ms: where bare
-aiohttp is slow as well, the ratio alone says little.
-""",
-    "Beacon to Slack": """\
-From sending the beacon to the arrival of the alert at a local server that speaks Slack's API, through the web
-process, the stream, the worker and the outbox. The client, that server and all processes share the machine.
-""",
-    "What fell short": """\
-Shares of the CPU time, by whose code it is spent in, of the whole: Python's own profiler (cProfile) over the web
-process and the worker under the same load as above, their start included. It makes many small calls look dearer
-than they are.
-""",
-    "The tag's size": """\
-What a browser fetches before a page can be tracked and its slots be filled. A peer's figure is measured in this
-run, of the file that its npm package brings for pages, or quoted from its published script. They differ in what
-they do: none of them both tracks and swaps.
-""",
-    "Memory": """\
-Profile, ledger, alerts and recent events in Valkey. In this mix 80 % of the visitors have one to three page views,
-16 % up to 12, 4 % up to 60. Recent events are kept for 75 hours: what is settled is without them.
-""",
-}
+_ELSEWHERE = """
+The goals in µs were set on a machine where bare aiohttp answering 204 takes {there} µs CPU a request over 64
+connections. In this run it took {here} µs at the least, {times} times as much. Beside such a goal a column says
+what the value would be {head}: value × {there} / {here}. That is a rule of three and no measurement:
+no goal counts as reached by it.
+"""
 
 
 def table(rows: Sequence[Row]) -> list[str]:
     """Lines for a terminal."""
+    bare = elsewhere.bare_here(rows)
     lines: list[str] = []
-    for family, members in groupby(rows, key=lambda row: row.family):
-        cells = [_cells(row) for row in members]
+    for family, members in _families(rows):
+        _, *cells = _columns(members, bare)
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines += ["", family]
         lines += ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
     return lines
 
 
-def document(results: Results) -> str:
-    """docs/performance.md."""
-    parts = [_INTRO.format(machine=described(results.machine))]
-    for family, members in groupby(results.rows, key=lambda row: row.family):
-        parts.append(f"\n## {family}\n\n{_note(family)}\n{_markdown(list(members))}")
+def document(results: Results, kept: Sequence[Row] = ()) -> str:
+    """docs/performance.md, of a run and of the rows that are `kept` of longer ones."""
+    bare = elsewhere.bare_here(results.rows)
+    parts = [_INTRO.format(machine=described(results.machine)), *_rule_of_three(bare)]
+    for family, members in _families([*results.rows, *kept]):
+        parts.append(f"\n## {family}\n\n{notes.of(family)}\n{_markdown(_columns(members, bare))}")
     return "".join(parts)
+
+
+def _families(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """The rows by family, each where its first one stands."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.family, []).append(row)
+    return list(found.items())
+
+
+def _rule_of_three(bare: float | None) -> list[str]:
+    if bare is None:
+        return []
+    there, times = elsewhere.BARE_THERE, f"{bare / elsewhere.BARE_THERE:.1f}"
+    return [_ELSEWHERE.format(there=number(there), here=number(bare), times=times, head=_THERE)]
+
+
+def _columns(rows: Sequence[Row], bare: float | None) -> list[tuple[str, ...]]:
+    """The heads, then the cells of each row. One column more where goals are times of another machine."""
+    lines = [_HEADS, *map(_cells, rows)]
+    if bare is None or not any(map(elsewhere.concerns, rows)):
+        return lines
+    there = [_there(row, bare) for row in rows]
+    return [(*line, more) for line, more in zip(lines, [_THERE, *there], strict=True)]
+
+
+def _there(row: Row, bare: float) -> str:
+    return f"{elsewhere.there(row, bare):.3g} {row.unit}" if elsewhere.concerns(row) else ""
 
 
 def described(machine: Machine) -> str:
@@ -96,13 +97,9 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 100 else f"{value:g}"
 
 
-def _note(family: str) -> str:
-    return "".join(note for start, note in _NOTES.items() if family.startswith(start))
-
-
-def _markdown(rows: Sequence[Row]) -> str:
-    lines = [_line(_HEADS), _line(["---"] * len(_HEADS)), *(_line(_cells(row)) for row in rows)]
-    return "\n".join(lines) + "\n"
+def _markdown(lines: Sequence[tuple[str, ...]]) -> str:
+    head, *rows = lines
+    return "\n".join([_line(head), _line(["---"] * len(head)), *map(_line, rows)]) + "\n"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -107,12 +107,17 @@ def _short(value: float) -> float:
     return float(round(value)) if abs(value) >= 1_000 else float(f"{value:.3g}")
 
 
+def cores() -> int:
+    """Cores that this run may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def this_machine(store_url: str) -> Machine:
     """The machine this runs on, with the store at `store_url`."""
     with redis.Redis.from_url(store_url, decode_responses=True) as client:
         server = client.info("server")
     return Machine(
-        cores=len(os.sched_getaffinity(0)),
+        cores=cores(),
         memory_gb=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         system=platform.system(),
         processor=platform.machine(),

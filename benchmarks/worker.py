@@ -23,8 +23,7 @@ from tests.integration.exactly_once import clickstream
 from tests.kafka import Unavailable
 
 ROUNDS = 3
-EVENTS, VISITORS = 30_000, 2_000
-BACKLOG, BACKLOG_VISITORS = 100_000, 10_000
+EVENTS, VISITORS = 12_000, 1_000
 #: Visitors of one event each, one per partition before the others and one behind them: their records tell when a
 #: run begins and ends.
 FIRST, LAST = "first", "last"
@@ -58,51 +57,25 @@ def _beside_each_other(speeds: Sequence[Row]) -> list[Row]:
 def _rows(start: Callable[[], AbstractContextManager[Backend]]) -> list[Row]:
     try:
         with start() as backend:
-            return _throughput(backend) + _lag(backend)
+            return _speed(backend)
     except Unavailable as reason:
         print(f"\nNOT MEASURED, the worker on Kafka: {reason}\n", file=sys.stderr, flush=True)
         return [not_measured("The worker on Kafka", "this machine can have no Kafka broker")]
 
 
-def _throughput(backend: Backend) -> list[Row]:
+def _speed(backend: Backend) -> list[Row]:
     events = between(clickstream(events=EVENTS, visitors=VISITORS, seed=1), backend.partitions)
     worker, bare = _in_turns(backend, events, ROUNDS)
     family, yardstick = f"The worker on {backend.name}", "a bare consumer loop"
     size = f"{EVENTS:,} events, {VISITORS:,} visitors"
-    cpu = compared(
-        family,
-        f"CPU of an event ({size})",
-        [one.cpu_us for one in worker],
-        "µs CPU",
-        yardstick,
-        [one.cpu_us for one in bare],
-    )
-    return [
-        aimed(cpu, "ratio", most=2),
-        compared(
-            family,
-            f"throughput ({size})",
-            [one.per_s for one in worker],
-            "events/s",
-            yardstick,
-            [one.per_s for one in bare],
-        ),
-    ]
 
+    def beside(name: str, unit: str, figure: Callable[[Drained], float]) -> Row:
+        return compared(family, name, [*map(figure, worker)], unit, yardstick, [*map(figure, bare)])
 
-def _lag(backend: Backend) -> list[Row]:
-    events = between(clickstream(events=BACKLOG, visitors=BACKLOG_VISITORS, seed=2), backend.partitions)
-    worker, bare = _in_turns(backend, events, 1)
-    name = f"from its start to the end of a backlog of {BACKLOG:,} events, {BACKLOG_VISITORS:,} visitors"
     return [
-        compared(
-            f"The worker on {backend.name}",
-            name,
-            [one.lag_s for one in worker],
-            "s",
-            "a bare consumer loop",
-            [one.lag_s for one in bare],
-        )
+        aimed(beside(f"CPU of an event ({size})", "µs CPU", lambda one: one.cpu_us), "ratio", most=2),
+        beside(f"throughput ({size})", "events/s", lambda one: one.per_s),
+        beside(f"from its start to the end of a backlog of {size}", "s", lambda one: one.lag_s),
     ]
 
 
@@ -121,18 +94,18 @@ def between(events: list[Event], partitions: int) -> list[Event]:
     """`events` with the marks before and behind them."""
 
     def marks(kind: str) -> list[Event]:
-        return [replace(events[0], id=name, visitor=name) for name in _one_in_each(kind, partitions)]
+        return [replace(events[0], id=name, visitor=name) for name in one_in_each(kind, partitions)]
 
     return [*marks(FIRST), *events, *marks(LAST)]
 
 
 def lasts(partitions: int) -> list[str]:
     """The visitors of the marks that come last."""
-    return _one_in_each(LAST, partitions)
+    return one_in_each(LAST, partitions)
 
 
-def _one_in_each(kind: str, partitions: int) -> list[str]:
-    """A visitor of each partition."""
+def one_in_each(kind: str, partitions: int) -> list[str]:
+    """A visitor of each partition, whose name begins with `kind`."""
     names = (f"{kind}{number}" for number in itertools.count())
     found: dict[int, str] = {}
     while len(found) < partitions:
@@ -143,17 +116,26 @@ def _one_in_each(kind: str, partitions: int) -> list[str]:
 
 async def _drain(backend: Backend, start: Callable[[], Process], events: list[Event]) -> Drained:
     await preload(backend, events)
-    firsts, lasts = (
-        [keys.profile("demo", name) for name in _one_in_each(kind, backend.partitions)]
-        for kind in (FIRST, LAST)
+    firsts, lasts = (one_in_each(kind, backend.partitions) for kind in (FIRST, LAST))
+    return await drained(
+        backend.store_url, start, count=len(events) - len(firsts) - len(lasts), firsts=firsts, lasts=lasts
     )
-    async with connect(backend.store_url) as redis:
+
+
+async def drained(
+    store_url: str, start: Callable[[], Process], *, count: int, firsts: Sequence[str], lasts: Sequence[str]
+) -> Drained:
+    """What it takes the process to count the `count` events that lie between those of the visitors `firsts` and
+    those of `lasts`.
+    """
+    before, behind = ([keys.profile("demo", name) for name in names] for names in (firsts, lasts))
+    async with connect(store_url) as redis:
 
         async def begun() -> bool:
-            return bool(await redis.exists(*firsts))
+            return bool(await redis.exists(*before))
 
         async def done() -> bool:
-            return bool(await redis.exists(*lasts) == len(lasts))
+            return bool(await redis.exists(*behind) == len(behind))
 
         started = time.perf_counter()
         with start() as process:
@@ -161,5 +143,4 @@ async def _drain(backend: Backend, start: Callable[[], Process], events: list[Ev
             began, cpu = time.perf_counter(), process.cpu_s()
             await until(done, process)
             ended, used = time.perf_counter(), process.cpu_s() - cpu
-    counted = len(events) - len(firsts) - len(lasts)
-    return Drained(cpu_us=used * 1e6 / counted, per_s=counted / (ended - began), lag_s=ended - started)
+    return Drained(cpu_us=used * 1e6 / count, per_s=count / (ended - began), lag_s=ended - started)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import snippet
-from benchmarks import pure, report, results, scale, snippet_size
+from benchmarks import pure, report, results, rss, scale, snippet_size
 from benchmarks import site as measured
 from benchmarks.harness import cpu_us, in_turns
 from benchmarks.results import Machine, Results, Row
@@ -21,7 +21,7 @@ MACHINE = Machine(cores=2, memory_gb=8, system="Linux", processor="x86_64", pyth
 
 
 def test_the_docs_show_the_results_that_are_checked_in() -> None:
-    assert report.DOC.read_text(encoding="utf-8") == report.document(results.read())
+    assert report.DOC.read_text(encoding="utf-8") == report.document(results.read(), rss.kept())
     assert scale.DOC.read_text(encoding="utf-8") == scale.document(results.read())
 
 
@@ -31,10 +31,14 @@ def test_every_family_has_rows_and_every_speed_its_yardstick() -> None:
         "One event, one decision",
         "The worker on Redis Streams",
         "The worker on Kafka",
+        "Two workers",
+        "Growth",
         "What fell short",
         "The beacon",
         "Beacon to Slack",
-        "Memory",
+        "Two web processes",
+        "Memory in the store",
+        "Memory of the processes",
         "The tag's size",
     ]
     for start in starts:
