@@ -23,8 +23,9 @@ from benchmarks.harness import SECRET_KEY, Group, Process, environment, in_turns
 from benchmarks.load import free_port, listening, request, send
 from benchmarks.results import Row, aimed, compared
 from benchmarks.visitors import NOW, mix
+from core.events import Event
 from core.profiles import Profile
-from server.decide import decisions_for
+from server.decide import ahead, decisions_for
 from server.exposures import exposure_events
 from server.tokens import Tokens
 from sites.registry import publish
@@ -39,8 +40,10 @@ FAMILY = "The beacon, one web process"
 YARDSTICK = "bare aiohttp answering 204"
 ROUNDS = 5
 REQUESTS = 800
-KNOWN = 200
+#: Visitors, and how many different pasts they have.
+KNOWN, PASTS = 5_000, 200
 SLOTS = ["hero", "side"]
+URL = "http://shop.example/pricing?utm_source=news"
 #: Shares of bare aiohttp's speed that are to be reached, by the number of connections.
 GOALS = {64: 0.55, 8: 0.45}
 
@@ -107,27 +110,43 @@ def _cpu(name: str, samples: Sequence[Sample], bare: Sequence[Sample]) -> Row:
     )
 
 
-async def known_visitors(store_url: str) -> list[str]:
-    """Publish the site and store some visitors; their tokens."""
+async def known_visitors(store_url: str, count: int = KNOWN) -> list[str]:
+    """Publish the site and store `count` visitors; their tokens."""
     site = measured.compiled()
     tokens = Tokens(secret_key=SECRET_KEY)
     found = []
     async with connect(store_url) as redis:
         await publish(redis, measured.text(), now=1)
-        for number, visitor in enumerate(mix(KNOWN, site)):
+        pasts = itertools.cycle(list(mix(PASTS, site)))
+        pipe = redis.pipeline(transaction=False)
+        for number, visitor in enumerate(itertools.islice(pasts, count)):
             name = tokens.new_visitor()
             position = Position(epoch="bench", partition=0, offset=number)
             profile = _shown(replace(visitor.profile, id=name), site)
-            await redis.set(keys.profile("demo", name), pack(position, profile))
+            pipe.set(keys.profile("demo", name), pack(position, profile))
             found.append(tokens.sign(name))
+        await pipe.execute()
     return found
 
 
 def _shown(profile: Profile, site: Site) -> Profile:
-    """The visitor once they have met what the site has for them: they do so with their first answer."""
-    found = decisions_for(profile, visitor=profile.id, slots=SLOTS, now=NOW, site=site, lang="en")
+    """The visitor once they have met what the site has for them on the page that is asked for: an answer that
+    shows something for the first time is another one than nearly all.
+    """
+    view = Event(
+        id="shown",
+        site=site.id,
+        visitor=profile.id,
+        type="page",
+        name="page",
+        at=NOW,
+        received_at=NOW,
+        url=URL,
+    )
+    after, seen = ahead(profile, [view], NOW, site)
+    found = decisions_for(after, visitor=profile.id, slots=SLOTS, now=NOW, site=site, lang="en", seen=seen)
     events = exposure_events(
-        found.exposures, profile=profile, events=[], visitor=profile.id, now=NOW, site=site
+        found.exposures, profile=after, events=[view], visitor=profile.id, now=NOW, site=site
     )
     for event in events:
         profile = step(profile, event, NOW, site).profile
@@ -141,7 +160,7 @@ def requests(tokens: Iterable[str], port: int) -> Iterator[bytes]:
         event = {
             "id": uuid.UUID(int=rng.getrandbits(128)).hex,
             "type": "page",
-            "url": "http://shop.example/pricing?utm_source=news",
+            "url": URL,
             "title": "Pricing",
             "ref": "https://www.example.com/",
         }

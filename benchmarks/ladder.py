@@ -32,7 +32,7 @@ def rows() -> list[Row]:
     """Every row of this family."""
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "store") as store:
         home = Path(folder)
-        tokens = asyncio.run(known_visitors(store.url))
+        tokens = asyncio.run(known_visitors(store.url, 500))
         with web(store.url, home) as (process, port), bare(home, tokens) as other:
             known = Target(process, port, requests(itertools.cycle(tokens), port), 200)
             most = highest(lambda rate: _took(known, rate, STEP_S))

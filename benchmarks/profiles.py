@@ -60,7 +60,7 @@ def _profiled(to: Path) -> tuple[str, ...]:
 def _web() -> pstats.Stats:
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "store") as store:
         home, out = Path(folder), Path(folder) / "web.prof"
-        tokens = asyncio.run(beacon.known_visitors(store.url))
+        tokens = asyncio.run(beacon.known_visitors(store.url, 500))
         with beacon.web(store.url, home, _profiled(out)) as (_, port):
             views = beacon.requests(itertools.cycle(tokens), port)
             asyncio.run(send(views, port=port, count=REQUESTS, status=200))
