@@ -121,7 +121,7 @@ def _collect_less() -> None:
     """Let the garbage collector pass over what was made at the start, and look at the rest less often.
 
     Events make thousands of short-lived objects, hardly ever in cycles, beside a cache of many that stay: at
-    Python's own pace a tenth of the time is spent looking at these again and again.
+    Python's own pace a twentieth of the time goes into looking at these again and again.
     """
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY, 20, 50)
