@@ -27,7 +27,7 @@ from streams.recent import Recent, advance, needs_past
 from streams.topics import name_of
 
 TRIES = 3
-#: Messages that are looked at together, and whose neighbours are read together, before they are applied one by one.
+#: Messages that are looked at, and whose peers are read, together, before they are applied one by one.
 TOGETHER = 250
 
 #: What no dead letter can help with: everything else would fail as well.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-#: The longest turn, in seconds. Only a backlog makes one so long: the writes of a turn go together, and an alert takes
-#: several turns to leave.
+#: The longest turn, in seconds. Only a backlog makes one so long: the writes of a turn go together, and an alert
+#: takes several turns to leave.
 TURN_S = 0.05
 
 
