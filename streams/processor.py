@@ -27,8 +27,8 @@ from streams.recent import Recent, advance, needs_past
 from streams.topics import name_of
 
 TRIES = 3
-#: Messages that are looked at together before they are applied one by one.
-TOGETHER = 100
+#: Messages that are looked at, and whose peers are read, together, before they are applied one by one.
+TOGETHER = 250
 
 #: What no dead letter can help with: everything else would fail as well.
 STORE_AWAY = (RedisError, OSError, LeaseLost, StoreUnavailable)

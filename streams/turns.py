@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-#: The longest turn, in seconds. An alert and a commit take several turns, so they wait for some of these.
-TURN_S = 0.005
+#: The longest turn, in seconds. Only a backlog makes one so long: the writes of a turn go together, and an alert
+#: takes several turns to leave.
+TURN_S = 0.05
 
 
 class Turns:
