@@ -18,6 +18,7 @@ _INTRO = """\
 
 `make bench` measures this; `python -m benchmarks --write-docs` writes this page from `benchmarks/results.json`, so
 every figure here is in that file. Measured on {machine}.
+The run took {took} s.
 
 A time says much about the machine and little about the code. What counts is the **ratio** to a yardstick measured
 in the same run, in turns with it: value divided by yardstick, the median over the rounds, and the lowest and
@@ -50,7 +51,10 @@ def table(rows: Sequence[Row]) -> list[str]:
 def document(results: Results, kept: Sequence[Row] = ()) -> str:
     """docs/performance.md, of a run and of the rows that are `kept` of longer ones."""
     bare = elsewhere.bare_here(results.rows)
-    parts = [_INTRO.format(machine=described(results.machine)), *_rule_of_three(bare)]
+    parts = [
+        _INTRO.format(machine=described(results.machine), took=number(results.took_s)),
+        *_rule_of_three(bare),
+    ]
     for family, members in _families([*results.rows, *kept]):
         parts.append(f"\n## {family}\n\n{notes.of(family)}\n{_markdown(_columns(members, bare))}")
     return "".join(parts)
