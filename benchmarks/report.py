@@ -16,8 +16,8 @@ _THERE = "at the goals' machine"
 _INTRO = """\
 # Performance
 
-`make bench` measures this; `python -m benchmarks --write-docs` writes this page from `benchmarks/results.json`, so
-every figure here is in that file. Measured on {machine}.
+`make bench` measures this; `python -m benchmarks --write-docs` writes this page from `benchmarks/results.json` and
+`benchmarks/rss.json`, so every figure here is in one of them. Measured on {machine}.
 The run took {took} s.
 
 A time says much about the machine and little about the code. What counts is the **ratio** to a yardstick measured
