@@ -298,7 +298,18 @@ def test_as_many_are_here_whatever_the_store_holds(visitors: int) -> None:
     assert not {event.id for event in first} & {event.id for event in second}
 
 
-# -- the machine of the goals
+# -- the machine
+
+
+def test_the_page_says_what_was_taken_from_this_machine_meanwhile() -> None:
+    rows = [single("f", "n", 1, "bytes")]
+    quiet, busy, old = (
+        results.Results(machine=MACHINE, took_s=500, rows=rows, stolen=it) for it in (0, 0.614, None)
+    )
+    assert "took 0% of the cores' time" in report.document(quiet)
+    assert "The run took 500 s. Other machines on the same hardware took 61% of" in report.document(busy)
+    assert "Other machines" not in report.document(old)
+    assert results.stolen_s() >= 0
 
 
 def test_a_goal_in_microseconds_is_shown_for_its_machine_but_reached_only_as_measured() -> None:
