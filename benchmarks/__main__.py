@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import tempfile
 import time
@@ -27,7 +28,7 @@ from benchmarks import (
     worker,
 )
 from benchmarks.backends import BACKENDS
-from benchmarks.results import FILE, Machine, Results, Row, read, this_machine, write
+from benchmarks.results import FILE, Machine, Results, Row, read, stolen_s, this_machine, write
 from storage.embedded import Server
 
 
@@ -59,11 +60,17 @@ def _soak(minutes: float) -> None:
 def _run_all(families: dict[str, Callable[[], list[Row]]], only: Sequence[str] | None) -> None:
     """Run the families, print their rows and those kept of longer runs; write the JSON of a whole run."""
     wanted = only or list(families)
-    started = time.monotonic()
+    started, stolen = time.monotonic(), stolen_s()
     rows = [row for name in wanted for row in _run(name, families[name])]
-    results = Results(machine=_machine(), took_s=round(time.monotonic() - started), rows=rows)
+    took = time.monotonic() - started
+    lost = round((stolen_s() - stolen) / took / (os.cpu_count() or 1), 3)
+    results = Results(machine=_machine(), took_s=round(took), rows=rows, stolen=lost)
     kept = rss.kept() if "rss" in wanted else []
-    print("\n".join(["", report.described(results.machine), *report.table([*rows, *kept])]))
+    print(
+        "\n".join(
+            ["", report.described(results.machine), report.duration(results), *report.table([*rows, *kept])]
+        )
+    )
     if wanted == list(families):
         write(results)
         print(f"\n{results.took_s} s; benchmarks/{FILE.name} is written")

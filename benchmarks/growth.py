@@ -22,7 +22,7 @@ from storage.profiles import LIFE_S, Position, pack
 
 FAMILY = "Growth"
 FEW, MANY = 1_000, 1_000_000
-ROUNDS = 3
+ROUNDS = 2
 #: Of the visitors in the store, those who are here, and what each of them does: a visit.
 HERE, EACH = 500, 8
 #: Records written by one call of the script.

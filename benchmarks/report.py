@@ -16,8 +16,9 @@ _THERE = "at the goals' machine"
 _INTRO = """\
 # Performance
 
-`make bench` measures this; `python -m benchmarks --write-docs` writes this page from `benchmarks/results.json`, so
-every figure here is in that file. Measured on {machine}.
+`make bench` measures this; `python -m benchmarks --write-docs` writes this page from `benchmarks/results.json` and
+`benchmarks/rss.json`, so every figure here is in one of them. Measured on {machine}.
+{took}
 
 A time says much about the machine and little about the code. What counts is the **ratio** to a yardstick measured
 in the same run, in turns with it: value divided by yardstick, the median over the rounds, and the lowest and
@@ -50,7 +51,10 @@ def table(rows: Sequence[Row]) -> list[str]:
 def document(results: Results, kept: Sequence[Row] = ()) -> str:
     """docs/performance.md, of a run and of the rows that are `kept` of longer ones."""
     bare = elsewhere.bare_here(results.rows)
-    parts = [_INTRO.format(machine=described(results.machine)), *_rule_of_three(bare)]
+    parts = [
+        _INTRO.format(machine=described(results.machine), took=duration(results)),
+        *_rule_of_three(bare),
+    ]
     for family, members in _families([*results.rows, *kept]):
         parts.append(f"\n## {family}\n\n{notes.of(family)}\n{_markdown(_columns(members, bare))}")
     return "".join(parts)
@@ -82,6 +86,16 @@ def _columns(rows: Sequence[Row], bare: float | None) -> list[tuple[str, ...]]:
 
 def _there(row: Row, bare: float) -> str:
     return f"{elsewhere.there(row, bare):.3g} {row.unit}" if elsewhere.concerns(row) else ""
+
+
+def duration(results: Results) -> str:
+    """How long the run took, and how much of the cores' time was kept from this machine meanwhile."""
+    took = f"The run took {number(results.took_s)} s."
+    if results.stolen is None:
+        return took
+    return (
+        f"{took} Other machines on the same hardware took {results.stolen:.0%} of the cores' time meanwhile."
+    )
 
 
 def described(machine: Machine) -> str:

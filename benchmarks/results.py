@@ -61,11 +61,14 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `took_s` is how long it took."""
+    """One run. `took_s` is how long it took; `stolen` the share (0 to 1) of the cores' time meanwhile that the
+    machine beneath a virtual one did not give it, None where that was not measured.
+    """
 
     machine: Machine
     took_s: int
     rows: list[Row]
+    stolen: float | None = None
 
 
 def compared(
@@ -105,6 +108,12 @@ def not_measured(family: str, reason: str) -> Row:
 def _short(value: float) -> float:
     """Three significant digits, or the whole number: more would be noise."""
     return float(round(value)) if abs(value) >= 1_000 else float(f"{value:.3g}")
+
+
+def stolen_s() -> float:
+    """Seconds since the start that this machine's cores were wanted, but not given to it (Linux)."""
+    steal = Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]
+    return int(steal) / os.sysconf("SC_CLK_TCK")
 
 
 def cores() -> int:

@@ -23,7 +23,7 @@ from tests.integration.exactly_once import clickstream
 from tests.kafka import Unavailable
 
 ROUNDS = 3
-EVENTS, VISITORS = 12_000, 1_000
+EVENTS, VISITORS = 10_000, 800
 #: Visitors of one event each, one per partition before the others and one behind them: their records tell when a
 #: run begins and ends.
 FIRST, LAST = "first", "last"

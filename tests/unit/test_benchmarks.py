@@ -110,7 +110,9 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     shown = report.document(made)
     assert "| n | 1.5 s | 3 s | y | 0.5 | 0.4 to 0.6 |" in shown
     assert "| alone | 12,345 MiB |  |  |  |  |" in shown
-    assert "Measured on 2 cores (x86_64), 8 GB, Linux, Python 3.11.0, Valkey 9.0.0." in shown
+    assert (
+        "Measured on 2 cores (x86_64), 8 GB, Linux, Python 3.11.0, Valkey 9.0.0.\nThe run took 1 s." in shown
+    )
     assert report.table(made.rows) == [
         "",
         "f",
