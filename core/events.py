@@ -28,7 +28,7 @@ DAY_MS = 86_400_000
 MAX_ENGAGED_MS = DAY_MS
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One accepted event of one visitor of one site.
 
     `name` is the event's name in rules (`on: page`, `on: whitepaper_download`): the type itself for all
@@ -67,7 +67,7 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-class RawEvent(msgspec.Struct, kw_only=True):
+class RawEvent(msgspec.Struct, kw_only=True, gc=False):
     """An event as the wire brings it (the beacon's shape), before any check of its values."""
 
     id: str
@@ -81,7 +81,7 @@ class RawEvent(msgspec.Struct, kw_only=True):
     user: str = ""
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the server knows about the request that carried an event. `sent_at` is the client's clock (ms)."""
 
     site: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Exposed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Exposed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How a visitor first met one experience for one audience ("": everyone).
 
     `variant` is "" for the holdout. `allocation` names the variants' shares at the time, `revision` the site's.
@@ -25,7 +25,7 @@ class Exposed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     drifted: bool = False
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """All that is measured about one visitor: at most one `Exposed` per experience and audience, in that order.
 
     `reached` holds when each goal was reached of late: an exposure may arrive after the goal it came before.

@@ -3,6 +3,9 @@
 `apply` is in `streams.pipeline.step`'s pipeline; everything here is plain data. Times are epoch milliseconds.
 Structs are frozen: a change returns a new one (`msgspec.structs.replace`). Those that a profile holds many of are
 stored as arrays: a new field of theirs goes to the end, with a default, and old records can still be read.
+
+None can hold itself, so the garbage collector need not know them (`gc=False`): a worker keeps tens of thousands of
+profiles at hand, and looking through them would stop it for a second.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import msgspec
 from core.exposures import Measured
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How a session began: UTM parameters, click ids and the referrer."""
 
     utm_source: str = ""
@@ -25,7 +28,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     referrer_class: str = "direct"
 
 
-class PageVisit(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class PageVisit(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One page view and the time (ms) the visitor was engaged with it. `event`, its id, was kept once:
     an id is what takes most of a stored profile, and `at` tells which event it was.
     """
@@ -40,7 +43,7 @@ class PageVisit(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     scroll: int = 0
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Session(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """A period of activity. `fired` are the `once: session` rules that have given their points."""
 
     started_at: int
@@ -52,7 +55,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     fired: tuple[str, ...] = ()
 
 
-class TopicStat(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class TopicStat(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """How much of a topic the visitor has seen."""
 
     views: int = 0
@@ -62,14 +65,14 @@ class TopicStat(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     weight: float = 0
 
 
-class EventStat(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class EventStat(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """How often an event of one name happened."""
 
     count: int = 0
     last_at: int = 0
 
 
-class Tally(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Tally(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """What one scoring rule has given: `points` as of `as_of` (they fade only under a half-life).
 
     `holds` marks an attribute rule that is true now; `idle_from` the last silence an idle rule punished.
@@ -84,7 +87,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     idle_from: int = 0
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One line of the score ledger."""
 
     event: str
@@ -94,7 +97,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     at: int
 
 
-class Episode(msgspec.Struct, frozen=True, kw_only=True):
+class Episode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A buying episode: hot actions with no long silence between their alerts. See `alerts.episodes`."""
 
     id: str
@@ -102,7 +105,7 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     last_at: int
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One visitor of one site."""
 
     id: str

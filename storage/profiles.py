@@ -25,7 +25,7 @@ _decode_entry = msgspec.json.Decoder(Entry).decode
 _decode_entries = msgspec.json.Decoder(list[Entry]).decode
 
 
-class Position(msgspec.Struct, frozen=True, kw_only=True):
+class Position(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where in the stream a record stands. Offsets compare only within one epoch and partition: a stream made
     anew, or a move to another broker, starts an epoch of its own.
     """
