@@ -34,7 +34,7 @@ from streams.topics import EVENTS, GROUP
 FILE = Path(__file__).parent / "rss.json"
 FAMILY = "Memory of the processes"
 #: Page views a second: so few that a small machine has room for what else is measured.
-RATE = 120
+RATE = 60
 SHORT_S, SHORT_EVERY_S = 40.0, 1.0
 EVERY_S = 10.0
 #: Visitors whom the worker counts before a long load, so that its cache of records is full from the beginning.

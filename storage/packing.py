@@ -12,12 +12,10 @@ from importlib.resources import files
 
 import zstandard
 
-#: The dictionaries to pack with: for profiles, for events and ledger entries, for profiles in columns. A new one
-#: takes a new number.
+#: The dictionaries to pack with: for profiles, for events and ledger entries. A new one takes a new number.
 PROFILES = 1
 LINES = 2
-COLUMNS = 3
-_NUMBERS = (PROFILES, LINES, COLUMNS)
+_NUMBERS = (PROFILES, LINES)
 
 #: A higher level takes several times as long for a few percent.
 _LEVEL = 3

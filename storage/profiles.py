@@ -12,11 +12,7 @@ from redis.asyncio import Redis
 from core.events import Event, decode_event, encode_event
 from core.profiles import Entry, Profile, decode_profile, encode_profile
 from storage import keys, packing
-from storage.columns import decode_columns, encode_columns
 
-#: With more page views than this a profile is stored in columns: a third smaller, but it takes longer to read
-#: and write, and most visitors see no more.
-FEW_PAGES = 6
 #: A visitor not seen for this long is forgotten.
 LIFE_S = 400 * 86_400
 
@@ -46,17 +42,12 @@ def head(position: Position | None) -> str:
 
 def pack_profile(profile: Profile) -> bytes:
     """A profile as stored."""
-    if len(profile.pages) > FEW_PAGES:
-        return packing.pack(encode_columns(profile), packing.COLUMNS)
     return packing.pack(encode_profile(profile), packing.PROFILES)
 
 
 def unpack_profile(stored: bytes) -> Profile:
     """A stored profile. Raises ValueError (msgspec.DecodeError among them) where it is damaged."""
-    text = packing.unpack(stored)
-    if stored[0] == packing.COLUMNS:
-        return decode_columns(text)
-    profile = decode_profile(text)
+    profile = decode_profile(packing.unpack(stored))
     # In the days of plain records each entry of a ledger stood alone.
     return profile if packing.is_packed(stored) else replace(profile, loose=profile.entries)
 

@@ -1,5 +1,5 @@
-"""Make the dictionaries that stored texts are packed with: `python -m tools.dictionaries 4 5 6`, for number 4
-(profiles), 5 (events and ledger entries) and 6 (profiles in columns).
+"""Make the dictionaries that stored texts are packed with: `python -m tools.dictionaries 3 4`, for number 3
+(profiles) and 4 (events and ledger entries).
 
 They are trained with visitors of made-up sites, of which no two share a host, a page's title or all their rules:
 what the texts of any site have in common is learnt, and nobody's own words. A dictionary that was ever released is
@@ -22,8 +22,7 @@ from core.profiles import Entry, Profile, encode_profile
 from sites.check import check_text
 from sites.compile import compile_site
 from sites.site import Site
-from storage.columns import encode_columns
-from storage.profiles import FEW_PAGES, encode_entries, lean_event
+from storage.profiles import encode_entries, lean_event
 from streams.recent import fold
 
 DATA = Path(__file__).parent.parent / "storage" / "data"
@@ -89,14 +88,12 @@ class Shop:
 
 def main() -> None:
     """Train the dictionaries and write them."""
-    few, lines, many = list[bytes](), list[bytes](), list[bytes]()
+    profiles, lines = list[bytes](), list[bytes]()
     for profile, more in samples(random.Random(1)):
-        (many if len(profile.pages) > FEW_PAGES else few).append(
-            encode_columns(profile) if len(profile.pages) > FEW_PAGES else encode_profile(profile)
-        )
+        profiles.append(encode_profile(profile))
         lines += more
-    learnt = ((PROFILE_BYTES, few), (LINE_BYTES, lines), (PROFILE_BYTES, many))
-    for name, (size, texts) in zip(sys.argv[1:4], learnt, strict=True):
+    learnt = ((PROFILE_BYTES, profiles), (LINE_BYTES, lines))
+    for name, (size, texts) in zip(sys.argv[1:3], learnt, strict=True):
         path = DATA / f"{name}.zdict"
         if path.exists() and "--again" not in sys.argv:
             raise SystemExit(f"{path.name} is there already: it may have been released")
