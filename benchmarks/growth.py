@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 from redis.asyncio import Redis
@@ -13,7 +13,7 @@ from benchmarks import site as measured
 from benchmarks.backends import Backend, preload, redis_streams
 from benchmarks.harness import in_turns
 from benchmarks.results import Row, aimed, compared
-from benchmarks.visitors import MINUTE_MS, NOW, STAND_IN, event, mix
+from benchmarks.visitors import MINUTE_MS, NOW, event, mix
 from benchmarks.worker import Drained, drained
 from core.events import Event
 from storage import keys
@@ -27,12 +27,10 @@ ROUNDS = 2
 HERE, EACH = 500, 8
 #: Records written by one call of the script.
 CHUNK = 20_000
-#: The same record under many keys, each with the visitor's own id in it. ARGV: first and last number, seconds to
-#: live, the key's beginning, and the record's parts between which the id stands.
+#: The same record under many keys. ARGV: first and last number, seconds to live, the key's beginning, the record.
 _FILL = """
 for number = ARGV[1], ARGV[2] do
-  local name = string.format('%032x', number)
-  redis.call('SET', ARGV[4] .. name, ARGV[5] .. name .. ARGV[6], 'EX', ARGV[3])
+  redis.call('SET', ARGV[4] .. string.format('%032x', number), ARGV[5], 'EX', ARGV[3])
 end
 """
 
@@ -66,20 +64,28 @@ def rows() -> list[Row]:
 async def _stored(backend: Backend, visitors: int) -> None:
     await preload(backend, [])
     async with connect(backend.store_url) as redis:
-        await fill(redis, visitors)
+        await fill(redis, visitors, _here(visitors))
 
 
-async def fill(redis: Redis, visitors: int) -> None:
-    """Store `visitors` who were here some days ago: the record of one who saw three pages, under an id each."""
+async def fill(redis: Redis, visitors: int, here: Sequence[str]) -> None:
+    """Store `visitors` who were here some days ago and saw three pages. Those who will come `here` again have a
+    record in their own name; the others' is never read.
+    """
     histories = (one.profile for one in mix(1_000, measured.compiled()))
     profile = replace(
         next(one for one in histories if one.page_count == 3), recent=0, recent_from=0, recent_base=False
     )
-    begin, end = pack(Position(epoch="before", partition=0, offset=1), profile).split(STAND_IN.encode())
+    position = Position(epoch="before", partition=0, offset=1)
     script = redis.register_script(_FILL)
     for first in range(0, visitors, CHUNK):
         last = min(first + CHUNK, visitors) - 1
-        await script(args=[first, last, LIFE_S, keys.profile("demo", ""), begin, end])
+        await script(args=[first, last, LIFE_S, keys.profile("demo", ""), pack(position, profile)])
+    for start in range(0, len(here), CHUNK):
+        pipe = redis.pipeline(transaction=False)
+        for name in here[start : start + CHUNK]:
+            record = pack(position, replace(profile, id=name))
+            pipe.set(keys.profile("demo", name), record, ex=LIFE_S)
+        await pipe.execute()
 
 
 async def _drain(backend: Backend, visitors: int, number: int) -> Drained:
@@ -96,15 +102,17 @@ async def _drain(backend: Backend, visitors: int, number: int) -> Drained:
 
 
 def visits(visitors: int, number: int) -> list[Event]:
-    """The events of the visit that is this `number`, all visitors' in turn. Those who are here lie evenly among
-    all `visitors`.
-    """
-    rng = random.Random(number)
-    names = [f"{place * (visitors // HERE):032x}" for place in range(HERE)]
+    """The events of the visit that is this `number`, all visitors' in turn."""
+    rng, names = random.Random(number), _here(visitors)
     start = NOW + number * 30 * MINUTE_MS
     return [
         event(rng, at=start + minute * MINUTE_MS, visitor=name) for minute in range(EACH) for name in names
     ]
+
+
+def _here(visitors: int) -> list[str]:
+    """Those who are here lie evenly among all `visitors`."""
+    return [f"{place * (visitors // HERE):032x}" for place in range(HERE)]
 
 
 def _batches(events: list[Event]) -> Iterable[list[Event]]:

@@ -152,12 +152,12 @@ async def _warm_up(store_url: str, count: int, worker: Process) -> None:
     """An event of each of so many visitors whom the store knows."""
     rng = random.Random(2)
     async with connect(store_url) as redis:
-        await growth.fill(redis, count)
+        names = [f"{number:032x}" for number in range(count)]
+        await growth.fill(redis, count, names)
         publisher = publisher_for(redis=redis, broker_url=None)
         for first in range(0, count, BATCH):
-            names = (f"{number:032x}" for number in range(first, min(first + BATCH, count)))
-            at = time.time_ns() // 1_000_000
-            await publisher.publish([event(rng, at=at, visitor=name, kind="page") for name in names])
+            at, batch = time.time_ns() // 1_000_000, names[first : first + BATCH]
+            await publisher.publish([event(rng, at=at, visitor=name, kind="page") for name in batch])
         await publisher.close()
         await _all_counted(redis, worker)
 
