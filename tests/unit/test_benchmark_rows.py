@@ -276,10 +276,10 @@ def test_processes_that_share_a_port_are_counted() -> None:
 
 
 async def test_the_store_is_filled_with_records_as_the_worker_writes_them(redis: Redis) -> None:
-    await growth.fill(redis, 1_000)
+    here = [f"{number:032x}" for number in (0, 999)]
+    await growth.fill(redis, 1_000, here)
     assert await redis.dbsize() == 1_000
-    for number in (0, 999):
-        name = f"{number:032x}"
+    for name in here:
         record: Any = await redis.get(keys.profile("demo", name))
         profile = unpack(record)[1]
         assert (profile.id, profile.page_count, profile.recent) == (name, 3, 0)
