@@ -137,10 +137,16 @@ class Stack:
         await until(green, START_S)
 
     async def admin(self, path: str) -> Any:
-        """GET from the admin API; None where it answers 404."""
+        """GET from the admin API; None where it answers 404. Asks again where it says so, as any client would."""
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-        async with self.http.get(self.base + path, headers=headers) as answer:
-            return None if answer.status == 404 else orjson.loads(await answer.read())
+        for _ in range(10):
+            async with self.http.get(self.base + path, headers=headers) as answer:
+                if answer.status == 404:
+                    return None
+                if answer.status != 503:
+                    return orjson.loads(await answer.read())
+            await asyncio.sleep(float(answer.headers["Retry-After"]))
+        raise AssertionError(f"{path} has answered 503 ten times")
 
     async def beacon(self, *events: dict[str, Any], v: str = "", **more: Any) -> dict[str, Any]:
         """Send events as the snippet does; the answer's body. Fails unless it is 200."""
