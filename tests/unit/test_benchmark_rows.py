@@ -76,8 +76,6 @@ def test_p99_has_a_goal_beside_the_yardstick_and_one_in_itself() -> None:
 
 
 def test_the_long_run_is_kept_and_shown() -> None:
-    if not rss.FILE.exists():
-        pytest.skip("no long run is kept: python -m benchmarks --soak-minutes 30")
     soak = rss.read()
     assert set(soak.rss_mib) == {"the web process", "the worker"}
     assert all(len(samples) == soak.seconds // soak.every_s for samples in soak.rss_mib.values())
