@@ -134,10 +134,19 @@ class Processor:
             names = [name_of(message.key) for message in together]
             await self._store.load([name for name in names if name and not self._store.loaded(name)])
             works = [self._work(partition, *one) for one in zip(names, together, strict=True)]
-            await self._reader.ahead(self._wanted(filter(None, works)))
+            await self._ahead(filter(None, works))
             for work in filter(None, works):
                 await self._process(work)
                 await self._pause()
+
+    async def _ahead(self, works: Iterable[Work]) -> None:
+        """Read ahead for all. What is damaged fails again when it is read for its own event, and is told there."""
+        try:
+            await self._reader.ahead(self._wanted(works))
+        except STORE_AWAY:
+            raise
+        except Exception as error:
+            log.warning("nothing is read ahead", reason=type(error).__name__)
 
     async def _process(self, work: Work) -> None:
         try:
@@ -203,9 +212,11 @@ class Processor:
         return Context(around=around, remains=remains, recent=recent)
 
     async def _hold(self, name: str) -> None:
-        """Have the profile at hand: an await may have let it go."""
+        """Have the profile at hand: an await may have let it go. Raises ValueError for a damaged record."""
         if not self._store.loaded(name):
             await self._store.load([name])
+            if not self._store.loaded(name):
+                raise ValueError("the visitor's record is damaged")
 
     def _at_hand(self, site: str, visitor: str) -> Profile | None:
         name = f"{site}:{visitor}"

@@ -12,12 +12,15 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import structlog
 from faust.stores.base import Store as BaseStore
 from mode import Service
 from redis.asyncio import Redis
 
 from storage.profiles import Position, head
 from streams.plugins.writer import Command, Word, Write, Writer, plain, word
+
+log = structlog.get_logger()
 
 FLUSH_S = 0.1
 #: Records kept in memory. A visitor that falls out is read again when they come back.
@@ -65,7 +68,7 @@ class Store(BaseStore[str, Any]):
     # -- reading
 
     async def load(self, names: Iterable[str]) -> None:
-        """Bring the records of `names` into memory, in one round trip."""
+        """Bring the records of `names` into memory, in one round trip. One that is damaged is left out."""
         missing = [name for name in dict.fromkeys(names) if name not in self._cache]
         if not missing:
             return
@@ -73,11 +76,20 @@ class Store(BaseStore[str, Any]):
         records: list[Any] = await self._redis.mget([self._codec.key(name) for name in missing])
         for name, record in zip(missing, records, strict=True):
             if name not in self._cache:  # else an agent wrote it while the server answered: that is newer
-                self._cache[name] = found = self._codec.unpack(record) if record else None
-                self._stored[name] = found[0] if found else None
+                self._take(name, record)
+
+    def _take(self, name: str, record: Any) -> None:
+        try:
+            found = self._codec.unpack(record) if record else None
+        except ValueError as error:
+            log.error("a record is damaged", reason=str(error))
+            return
+        self._cache[name], self._stored[name] = found, found[0] if found else None
 
     def loaded(self, name: str) -> bool:
-        """Whether `name` may be read now. Where it may not, `load` it first."""
+        """Whether `name` may be read now. Where it may not, `load` it first; where that has not helped, its record
+        is damaged.
+        """
         return name in self._cache
 
     def get(self, name: str, default: Any = None) -> Any:

@@ -59,6 +59,24 @@ async def published(stack: Stack, *events: Event) -> None:
     await publisher.close()
 
 
+async def test_a_damaged_record_sets_its_own_visitors_events_aside(stack: Stack) -> None:
+    await stack.redis.set(keys.profile("demo", "v8"), b"damaged")
+    await published(stack, page("v8"), page("v1"), page("v8"))
+    await published(stack, page("v2"))
+
+    async def flowed_on() -> bool:
+        return (await pages(stack, "demo", "v1"), await pages(stack, "demo", "v2")) == (1, 1)
+
+    await until(flowed_on)
+    await until(lambda: waiting(stack, 2))
+    assert await stack.redis.get(keys.profile("demo", "v8")) == b"damaged"
+
+
+async def waiting(stack: Stack, count: int) -> bool:
+    """Whether so many events are set aside."""
+    return bool(await stack.redis.hlen(keys.DEAD_LETTERS) == count)
+
+
 async def test_what_cannot_be_processed_is_set_aside_and_counts_once_when_replayed(stack: Stack) -> None:
     """FAULTS 5: an event of a site nobody has published, and a message that is no event, amid good ones."""
     poison = page("v1", site="late")

@@ -27,7 +27,7 @@ from tests.factories import T0, event
 from tests.sites import DEMO
 
 SITE = compile_site(read_text(DEMO)[0], revision=1, rule_versions={})
-KEY = event_key("demo", "v1")
+KEY, DAMAGED = event_key("demo", "v1"), event_key("demo", "damaged")
 IDENTIFY = replace(
     event("identify", id="who", at=T0, props={"email": "taro@acme.co.jp"}), site="demo", visitor="v1"
 )
@@ -47,7 +47,7 @@ class MemoryStore:
         return name in self.records
 
     async def load(self, names: list[str]) -> None:
-        self.records |= dict.fromkeys(names)
+        self.records |= dict.fromkeys(name for name in names if name != DAMAGED)
 
     async def flush(self) -> None:
         """Nothing is gathered."""
@@ -77,6 +77,8 @@ class Slow:
 
     async def ahead(self, asked: Iterable[Wanted]) -> None:
         self.asked += asked
+        if self._error:
+            raise self._error
 
     async def recent(self, site: str, visitor: str) -> Recent:
         return Recent(base=None, events=())
@@ -182,6 +184,14 @@ async def test_what_cannot_be_read_for_one_event_holds_up_no_other() -> None:
     await run(store, message(2, SECOND), message(3, other), error=ValueError("a damaged record"))
     assert store.letters == [KEY]
     assert store.puts == [("demo:v3", 3)]
+
+
+async def test_a_damaged_record_is_one_visitors_dead_letter_and_nobody_elses() -> None:
+    store = known()
+    await run(store, message(2, SECOND), message(3, replace(SECOND, visitor="damaged")),
+              message(4, replace(SECOND, visitor="v3")))  # fmt: skip
+    assert store.letters == [DAMAGED]
+    assert store.puts == [(KEY, 2), ("demo:v3", 4)]
 
 
 @pytest.mark.parametrize("error", [RedisConnectionError("away"), TimeoutError("silent"), LeaseLost()])
