@@ -62,7 +62,8 @@ class _Room:
         self.watchers: set[Watcher] = set()
         self.heard = False  # whether the store has confirmed the channel, once
         self.quiet_until = 0.0
-        self.timer: asyncio.TimerHandle | None = None
+        self.timer: asyncio.Handle | None = None
+        self.rings_at = 0.0  # uvloop gives a handle that does not know its time where that has come
 
 
 class LiveHub:
@@ -160,10 +161,10 @@ class LiveHub:
         loop = asyncio.get_running_loop()
         at = max(at, room.quiet_until)
         if room.timer is not None:
-            if room.timer.when() <= at:
+            if room.rings_at <= at:
                 return
             room.timer.cancel()
-        room.timer = loop.call_at(at, self._ring, room)
+        room.timer, room.rings_at = loop.call_at(at, self._ring, room), at
 
     def _ring(self, room: _Room) -> None:
         room.timer = None
