@@ -8,11 +8,18 @@ from typing import Any
 import orjson
 import structlog
 from aiohttp import web
+from redis.exceptions import ConnectionError as Away
+from redis.exceptions import OutOfMemoryError
+from redis.exceptions import TimeoutError as Silent
 
 from core.errors import KizashiError, NotFound, StoreUnavailable
 
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+#: What the store and its clients raise when asking again later may succeed.
+_AGAIN_LATER = (StoreUnavailable, Away, Silent, OutOfMemoryError, ConnectionError, TimeoutError)
 
 
 class ApiError(KizashiError):
@@ -57,8 +64,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return await handler(request)
     except ApiError as error:
         return error_response(error)
-    except StoreUnavailable as error:
-        log.error("store unavailable", path=request.path, reason=str(error))
+    except _AGAIN_LATER as error:
+        log.error("store unavailable", path=request.path, reason=str(error) or type(error).__name__)
         return error_response(ApiError(503, "unavailable", "the store cannot be reached; try again"))
     except NotFound as error:
         return error_response(ApiError(404, "not_found", str(error)))

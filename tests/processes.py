@@ -137,14 +137,18 @@ class Stack:
         await until(green, START_S)
 
     async def admin(self, path: str) -> Any:
-        """GET from the admin API; None where it answers 404. Asks again where it says so, as any client would."""
+        """GET from the admin API; None where it answers 404. Asks again where it says so, as any client would.
+        Fails for every other answer than 200.
+        """
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
         for _ in range(10):
             async with self.http.get(self.base + path, headers=headers) as answer:
                 if answer.status == 404:
                     return None
-                if answer.status != 503:
-                    return orjson.loads(await answer.read())
+                text = await answer.text()
+                assert answer.status in (200, 503), f"{path}: {answer.status} {text}"
+                if answer.status == 200:
+                    return orjson.loads(text)
             await asyncio.sleep(float(answer.headers["Retry-After"]))
         raise AssertionError(f"{path} has answered 503 ten times")
 

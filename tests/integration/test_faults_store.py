@@ -28,7 +28,7 @@ from storage.embedded import Server
 from storage.profiles import ProfileReader
 from streams.plugins import log
 from streams.topics import EVENTS, GROUP
-from tests.processes import Stack, until
+from tests.processes import ADMIN_TOKEN, Stack, until
 from tests.sites import DEMO
 
 P0 = (EVENTS, 0)
@@ -222,6 +222,38 @@ async def test_a_valkey_that_hangs_holds_up_no_page(stack: Stack, own_valkey: Se
         own_valkey.process.send_signal(signal.SIGCONT)
     await green(stack)
     await assert_all_counted(stack, [visit])
+
+
+READ = ("sites/demo/visitors/{v}", "sites/demo/visitors?email=taro@acme.co.jp", "sites/demo/visitors/{v}/export",
+        "sites/demo/leads?email=taro@acme.co.jp", "sites/demo/leads/m1", "sites/demo/leads/m1/export",
+        "sites/demo/accounts/acme.co.jp", "sites/demo/alerts", "sites/demo/revisions", "dlq",
+        "sites/demo/report/experiences", "sites/demo/report/alerts")  # fmt: skip
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["away", "hangs"])
+async def test_the_admin_api_says_that_asking_again_may_help(
+    stack: Stack, own_valkey: Server, hangs: bool
+) -> None:
+    visit = Visit(stack)
+    await visit.send()
+    await assert_all_counted(stack, [visit])
+    assert own_valkey.process is not None
+    if hangs:
+        own_valkey.process.send_signal(signal.SIGSTOP)
+    else:
+        own_valkey.stop()
+
+    async def ask(path: str) -> tuple[int, str | None]:
+        url = f"{stack.base}/v1/admin/{path.format(v=visit.v.split('.')[0])}"
+        async with stack.http.get(url, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"}) as answer:
+            return answer.status, answer.headers.get("Retry-After")
+
+    try:
+        answers = dict(zip(READ, await asyncio.gather(*map(ask, READ)), strict=True))
+    finally:
+        if hangs:
+            own_valkey.process.send_signal(signal.SIGCONT)
+    assert answers == dict.fromkeys(READ, (503, "1"))
 
 
 async def test_a_web_process_killed_with_events_on_disk_loses_none(stack: Stack, own_valkey: Server) -> None:
