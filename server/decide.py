@@ -12,7 +12,8 @@ from core.sessions import path_of
 from personalization import met
 from personalization.decide import Decisions, decide
 from sites.site import Site
-from streams.pipeline import ALONE, Around, Seen, look, share
+from streams.outcome import ALONE, Around, Seen
+from streams.pipeline import look, share
 
 #: Slots a page may ask for in one call.
 MAX_SLOTS = 50

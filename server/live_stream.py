@@ -24,7 +24,7 @@ from server.exposures import exposure_events
 from server.live_hub import HUB, Watcher
 from sites.site import Site
 from storage.profiles import ProfileReader
-from streams.pipeline import Around
+from streams.outcome import Around
 
 #: A page that has just sent an event knows more than the store: the worker may take so long.
 SETTLE_S = 0.5

@@ -20,7 +20,7 @@ from storage.breaker import Breaker
 from storage.pipe import Pipe
 from storage.profiles import ProfileReader, living
 from streams.around import is_alone
-from streams.pipeline import ALONE, Around
+from streams.outcome import ALONE, Around
 from streams.spool import SpoolingPublisher
 
 #: The longest that an answer waits for a profile; the snippet shows the original 300 ms after it asked.

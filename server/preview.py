@@ -26,7 +26,8 @@ from server.views import iso
 from sites.drafts import Drafts
 from sites.mistakes import BadSiteFile
 from sites.site import Site
-from streams.pipeline import ALONE, Around, share
+from streams.outcome import ALONE, Around
+from streams.pipeline import share
 
 COOKIE = "kz_preview"
 

@@ -15,7 +15,8 @@ from personalization.decide import Decisions
 from server import state
 from server.decide import decisions_for
 from sites.site import Site
-from streams.pipeline import Around, share
+from streams.outcome import Around
+from streams.pipeline import share
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

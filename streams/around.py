@@ -14,7 +14,7 @@ from sites.site import Site
 from storage import keys
 from storage.people import PeopleReader
 from storage.pipe import Pipe, pairs
-from streams.pipeline import ALONE, Around
+from streams.outcome import ALONE, Around
 
 #: A visitor's profile where it is at hand, newer than what is stored.
 AtHand = Callable[[str], Profile | None]

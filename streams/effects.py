@@ -19,7 +19,7 @@ from sites.site import Site
 from storage import keys
 from storage.people import ACCOUNT_LIFE_S, PERSON_LIFE_S, encode_edges
 from storage.profiles import LIFE_S, pack_closed, pack_entries, pack_event, pack_profile
-from streams.pipeline import Closed
+from streams.outcome import Closed
 from streams.recent import Folded
 
 Command = tuple[str | bytes | int, ...]

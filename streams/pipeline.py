@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from alerts.episodes import continued
@@ -20,61 +19,16 @@ from core.fold import apply, begins_chapter
 from core.identity import is_known
 from core.profiles import Entry, Profile
 from leads import scoring
-from leads.accounts import Facts, facts_of, picture
+from leads.accounts import facts_of, picture
 from leads.people import combine
 from leads.stages import advanced
 from personalization.exposure import Exposure, expose, reach
 from personalization.goals import Standing, reached_by
 from sites.site import Site
+from streams.outcome import ALONE, Around, Closed, Outcome, Seen
 from streams.withheld import measure
 
-
-class Around(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known around a visitor: the same person's other visitors, and the other visitors of the company.
-
-    `lead` is the person ("": nobody known). Empty for whoever came alone.
-    """
-
-    lead: str = ""
-    peers: tuple[Profile, ...] = ()
-    colleagues: Mapping[str, Facts] = msgspec.field(default_factory=dict)
-
-
-ALONE = Around()
 NOBODY_TOLD: tuple[tuple[Alert, ...], dict[str, int]] = ((), {})
-
-
-class Closed(msgspec.Struct, frozen=True, kw_only=True):
-    """A chapter that ended because somebody else uses the browser now, and what its ledger gets.
-
-    `ledger_from` as in `Outcome`.
-    """
-
-    profile: Profile
-    entries: tuple[Entry, ...] = ()
-    ledger_from: int | None = None
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The profile after the event, the ledger entries and alerts it caused, and why nothing changed if so.
-
-    `entries` are appended to the ledger; where a late event made the recent past new, they replace what stands
-    from index `ledger_from` on. `closed` are the chapters that ended.
-    """
-
-    profile: Profile
-    entries: tuple[Entry, ...] = ()
-    ledger_from: int | None = None
-    alerts: tuple[Alert, ...] = ()
-    closed: tuple[Closed, ...] = ()
-    reason: Literal["applied", "duplicate", "erased"] = "applied"
-
-
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """The attributes that `step` has looked at (`Site.asks`), as of `at` (epoch ms)."""
-
-    at: int
-    facts: dict[str, Any]
 
 
 def step(profile: Profile | None, event: Event, now: int, site: Site, around: Around = ALONE) -> Outcome:

@@ -22,7 +22,7 @@ from streams.ahead import Wanted, wanted
 from streams.around import is_alone
 from streams.effects import Command, announce, effects
 from streams.erasure import Remains, erase_commands
-from streams.pipeline import ALONE, Around
+from streams.outcome import ALONE, Around
 from streams.recent import Recent, advance, needs_past
 from streams.topics import name_of
 

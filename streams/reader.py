@@ -15,7 +15,7 @@ from storage.profiles import ProfileReader
 from streams.ahead import PeopleAhead, Wanted
 from streams.around import AroundReader
 from streams.erasure import Remains, remains
-from streams.pipeline import Around
+from streams.outcome import Around
 from streams.recent import Recent
 
 

@@ -20,7 +20,8 @@ from core.order import is_late, order
 from core.profiles import Entry, Profile
 from personalization.told import remembered
 from sites.site import Site
-from streams.pipeline import ALONE, Around, Closed, Outcome, step
+from streams.outcome import ALONE, Around, Closed, Outcome
+from streams.pipeline import step
 
 #: Recent events are thinned out when they reach back further than this, to the last 24 hours.
 THIN_AFTER_MS = 2 * DAY_MS

@@ -12,7 +12,7 @@ from core.profiles import Entry, Profile
 from leads.people import combine, corrections, lead_of, members
 from leads.scoring import score_at
 from sites.site import Site
-from streams.pipeline import ALONE, Around
+from streams.outcome import ALONE, Around
 from streams.recent import Recent, advance, needs_past
 
 

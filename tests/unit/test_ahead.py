@@ -13,7 +13,8 @@ from server.decide import SAME_MOMENT_MS, ahead, decisions_for, met_before
 from sites.check import check_text
 from sites.compile import compile_site
 from sites.site import Site
-from streams.pipeline import ALONE, place, step
+from streams.outcome import ALONE
+from streams.pipeline import place, step
 from tests.factories import DAY, HOUR, T0, engage, event, page
 
 HEAD = """

@@ -15,7 +15,7 @@ from sites.check import check_text
 from sites.compile import compile_site
 from sites.model import SiteFile
 from sites.site import Site
-from streams.pipeline import Around
+from streams.outcome import Around
 from streams.worker import BUDGET
 from tests.factories import DAY, HOUR, MINUTE, T0, event, page
 from tests.memory import Visitor

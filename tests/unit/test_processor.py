@@ -18,7 +18,8 @@ from sites.compile import compile_site
 from sites.site import Site
 from storage.profiles import Position
 from streams.ahead import Wanted
-from streams.pipeline import ALONE, Around, step
+from streams.outcome import ALONE, Around
+from streams.pipeline import step
 from streams.plugins.log import Entry
 from streams.processor import Processor
 from streams.recent import Recent

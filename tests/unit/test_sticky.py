@@ -16,7 +16,7 @@ from personalization.decide import decide
 from personalization.exposure import Exposure, expose, is_drift
 from personalization.model import Choice, Experience, Variant
 from server.decide import met_before
-from streams.pipeline import ALONE, Around
+from streams.outcome import ALONE, Around
 from tests.factories import T0
 
 
