@@ -18,11 +18,11 @@ from core.profiles import Profile
 from sites.site import Site
 from storage import keys
 from storage.profiles import Position
-from streams.ahead import Wanted, wanted
 from streams.around import is_alone
 from streams.effects import Command, announce, effects
 from streams.erasure import Remains, erase_commands
 from streams.outcome import ALONE, Around
+from streams.prefetch import Wanted, wanted
 from streams.recent import Recent, advance, needs_past
 from streams.topics import name_of
 
@@ -53,7 +53,7 @@ class ProfileStore(Protocol):
 class Reader(Protocol):
     """What the processor reads beside the profile."""
 
-    async def ahead(self, asked: Iterable[Wanted]) -> None:
+    async def prefetch(self, asked: Iterable[Wanted]) -> None:
         """Read at once what `around` will ask for the next events."""
         ...
 
@@ -134,19 +134,19 @@ class Processor:
             names = [name_of(message.key) for message in together]
             await self._store.load([name for name in names if name and not self._store.loaded(name)])
             works = [self._work(partition, *one) for one in zip(names, together, strict=True)]
-            await self._ahead(filter(None, works))
+            await self._prefetch(filter(None, works))
             for work in filter(None, works):
                 await self._process(work)
                 await self._pause()
 
-    async def _ahead(self, works: Iterable[Work]) -> None:
-        """Read ahead for all. What is damaged fails again when it is read for its own event, and is told there."""
+    async def _prefetch(self, works: Iterable[Work]) -> None:
+        """Prefetch for all. What is damaged fails again when it is read for its own event, and is told there."""
         try:
-            await self._reader.ahead(self._wanted(works))
+            await self._reader.prefetch(self._wanted(works))
         except STORE_AWAY:
             raise
         except Exception as error:
-            log.warning("nothing is read ahead", reason=type(error).__name__)
+            log.warning("nothing is prefetched", reason=type(error).__name__)
 
     async def _process(self, work: Work) -> None:
         try:

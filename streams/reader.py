@@ -12,10 +12,10 @@ from leads.people import resolve
 from sites.site import Site
 from storage.pipe import Pipe
 from storage.profiles import ProfileReader
-from streams.ahead import PeopleAhead, Wanted
 from streams.around import AroundReader
 from streams.erasure import Remains, remains
 from streams.outcome import Around
+from streams.prefetch import PeoplePrefetch, Wanted
 from streams.recent import Recent
 
 
@@ -23,13 +23,13 @@ class StoreReader:
     """The `Reader` of `streams.processor` over Redis."""
 
     def __init__(self, *, redis: Redis, pipe: Pipe) -> None:
-        self._redis, self._people = redis, PeopleAhead(pipe=pipe, resolve=resolve)
+        self._redis, self._people = redis, PeoplePrefetch(pipe=pipe, resolve=resolve)
         self._profiles = ProfileReader(redis=redis)
         self._around = AroundReader(pipe=pipe, people=self._people)
 
-    async def ahead(self, asked: Iterable[Wanted]) -> None:
+    async def prefetch(self, asked: Iterable[Wanted]) -> None:
         """Read at once what `around` will ask for the next events."""
-        await self._people.ahead(asked)
+        await self._people.prefetch(asked)
 
     async def recent(self, site: str, visitor: str) -> Recent:
         """A visitor's recent events."""

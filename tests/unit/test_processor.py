@@ -17,10 +17,10 @@ from sites.check import read_text
 from sites.compile import compile_site
 from sites.site import Site
 from storage.profiles import Position
-from streams.ahead import Wanted
 from streams.outcome import ALONE, Around
 from streams.pipeline import step
 from streams.plugins.log import Entry
+from streams.prefetch import Wanted
 from streams.processor import Processor
 from streams.recent import Recent
 from streams.topics import event_key
@@ -76,7 +76,7 @@ class Slow:
         self._store, self._error = store, error
         self.asked: list[Wanted] = []
 
-    async def ahead(self, asked: Iterable[Wanted]) -> None:
+    async def prefetch(self, asked: Iterable[Wanted]) -> None:
         self.asked += asked
         if self._error:
             raise self._error
@@ -102,7 +102,7 @@ def at(offset: int) -> Position:
 
 
 async def run(store: MemoryStore, *messages: Entry, error: Exception | None = None) -> list[Wanted]:
-    """Process the messages. What was asked ahead."""
+    """Process the messages. What was asked for beforehand."""
     reader = Slow(store, error)
 
     async def nothing() -> None:
@@ -156,7 +156,7 @@ async def test_a_long_batch_is_applied_in_order_but_for_what_was_applied_before(
     assert store.letters == []
 
 
-async def test_who_belongs_together_is_asked_ahead_of_the_known_and_of_who_makes_themself_known() -> None:
+async def test_who_belongs_together_is_prefetched_for_the_known_and_for_who_makes_themself_known() -> None:
     newcomer = replace(IDENTIFY, id="new", visitor="v2", props={"email": "jiro@acme.co.jp"})
     nobody = replace(SECOND, id="third", visitor="v3")
     asked = await run(known(), message(2, SECOND), message(3, newcomer), message(4, nobody))

@@ -1,6 +1,6 @@
 """Who belongs together, read for many events in one round trip in place of one for each.
 
-What was read ahead is as old as its answer. That is no older than what nobody has written yet: these edges are
+What was prefetched is as old as its answer. That is no older than what nobody has written yet: these edges are
 written behind, and they tell of other visitors, among whom there is no order.
 """
 
@@ -27,23 +27,25 @@ def wanted(profile: Profile | None, event: Event) -> list[Wanted]:
     return [(event.site, one) for one in named]
 
 
-class PeopleAhead(PeopleReader):
-    """Reads edges; what was read ahead is at hand."""
+class PeoplePrefetch(PeopleReader):
+    """Reads edges; what was prefetched is at hand."""
 
     def __init__(self, **parts: Any) -> None:
         super().__init__(**parts)
-        self._ahead: dict[Wanted, dict[str, Edges]] = {}
+        self._prefetched: dict[Wanted, dict[str, Edges]] = {}
 
-    async def ahead(self, asked: Iterable[Wanted]) -> None:
+    async def prefetch(self, asked: Iterable[Wanted]) -> None:
         """Read all of `asked` at once. It is at hand until the next call."""
-        self._ahead, by_site = {}, dict[str, dict[str, None]]()
+        self._prefetched, by_site = {}, dict[str, dict[str, None]]()
         for site, one in asked:
             by_site.setdefault(site, {})[one] = None
         for site, named in by_site.items():
             found = await super()._known(site, named)
-            self._ahead |= {(site, one): known for one, known in found.items()}
+            self._prefetched |= {(site, one): known for one, known in found.items()}
 
     async def _known(self, site: str, identifiers: Iterable[str]) -> dict[str, dict[str, Edges]]:
-        at_hand = {one: known for one in identifiers if (known := self._ahead.get((site, one))) is not None}
+        at_hand = {
+            one: known for one in identifiers if (known := self._prefetched.get((site, one))) is not None
+        }
         missing = [one for one in identifiers if one not in at_hand]
         return at_hand | await super()._known(site, missing) if missing else at_hand
