@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import faust
 import structlog
+from redis.asyncio import Redis
 
 from sites.site import Site
 from storage import keys
@@ -66,6 +67,31 @@ def _app(backend: Backend) -> App:
     )
 
 
+def _profiles(app: App, backend: Backend, redis: Redis) -> Store:
+    """The data of the `profiles` table, connected to where it is kept."""
+    store = cast("Store", app.Table("profiles", partitions=backend.partitions).data)
+    store.connect_to(
+        redis=redis,
+        codec=Codec(key=lambda name: keys.profile(*name.split(":", 1)), pack=pack, unpack=unpack),
+        writer=backend.writer(app.transport),
+        on_fatal=app.on_fatal,
+    )
+    return store
+
+
+async def _consume(app: App, stream: Any, processor: Processor) -> None:
+    """Process each batch of the stream, and acknowledge it then."""
+    async for event in stream.noack().events():
+        batch: Batch = event.value
+        try:
+            await processor.process(batch.partition, batch.records)
+        except Exception as error:
+            app.on_fatal(error)  # what is half done must be read again
+            raise
+        # Not before: Faust acknowledges by itself whatever an agent was at when it was stopped.
+        event.ack()
+
+
 def build_app(
     *,
     backend: Backend,
@@ -75,41 +101,22 @@ def build_app(
 ) -> App:
     """The app, wired. Start it with `streams.worker.run`."""
     app = _app(backend)
-    events = app.topic(backend.topic, partitions=backend.partitions)
-    profiles = app.Table("profiles", partitions=backend.partitions)
-    transport = app.transport
-    store = cast("Store", profiles.data)
-    redis = backend.redis(transport)
-    store.connect_to(
-        redis=redis,
-        codec=Codec(key=lambda name: keys.profile(*name.split(":", 1)), pack=pack, unpack=unpack),
-        writer=backend.writer(transport),
-        on_fatal=app.on_fatal,
-    )
-
+    redis = backend.redis(app.transport)
+    store = _profiles(app, backend, redis)
     reader = StoreReader(redis=redis, pipe=Pipe(redis, patience_s=STORE_S))
 
-    @app.agent(events, name="profile")
+    @app.agent(app.topic(backend.topic, partitions=backend.partitions), name="profile")
     async def profile(stream: Any) -> None:
         """Count each event into its visitor's profile."""
-        epoch = await backend.epoch(transport)
         processor = Processor(
             store=store,
             reader=reader,
             sites=sites,
             look_again=look_again,
             clock=clock,
-            epoch=epoch,
+            epoch=await backend.epoch(app.transport),
             pause=Turns(asyncio.get_running_loop().time).next,
         )
-        async for event in stream.noack().events():
-            batch: Batch = event.value
-            try:
-                await processor.process(batch.partition, batch.records)
-            except Exception as error:
-                app.on_fatal(error)  # what is half done must be read again
-                raise
-            # Not before: Faust acknowledges by itself whatever an agent was at when it was stopped.
-            event.ack()
+        await _consume(app, stream, processor)
 
     return app
