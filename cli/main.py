@@ -42,6 +42,7 @@ def worker() -> None:
     settings = ensure_secrets(from_env(os.environ))
     _stay_with_supervisor()
     asyncio.run(embedded.wait_ready(settings.store_url, WORKER_STORE_WAIT_S))
+    from alerts.sinks.choice import SinkSettings
     from streams import worker as stream_worker
 
     stream_worker.run(
@@ -49,14 +50,16 @@ def worker() -> None:
         broker_url=settings.broker_url,
         public_url=settings.public_url,
         secret_key=settings.secret_key or "",
-        slack_bot_token=settings.slack_bot_token,
-        slack_webhook_url=settings.slack_webhook_url,
-        slack_api_url=settings.slack_api_url,
-        slack_buttons=settings.slack_signing_secret is not None,
-        webhook_url=settings.webhook_url,
-        webhook_secret=settings.webhook_secret,
-        smtp_url=settings.smtp_url,
-        outgoing_allow=settings.outgoing_allow,
+        sinks=SinkSettings(
+            slack_bot_token=settings.slack_bot_token,
+            slack_webhook_url=settings.slack_webhook_url,
+            slack_api_url=settings.slack_api_url,
+            slack_buttons=settings.slack_signing_secret is not None,
+            webhook_url=settings.webhook_url,
+            webhook_secret=settings.webhook_secret,
+            smtp_url=settings.smtp_url,
+            outgoing_allow=settings.outgoing_allow,
+        ),
     )
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import faust
 import uvloop
 from mode import Service
+from redis.asyncio import Redis
 
 from alerts.budget import Budget
 from alerts.dispatch import Dispatcher
 from alerts.links import Links
-from alerts.sinks.choice import also_sinks, choose_sink
+from alerts.sinks.choice import SinkSettings, also_sinks, choose_sink
 from sites.registry import Registry
 from storage.connect import connect
 from storage.garbage import spare_what_lives
@@ -64,17 +65,11 @@ def run(
     broker_url: str | None,
     public_url: str,
     secret_key: str,
-    slack_bot_token: str | None,
-    slack_webhook_url: str | None,
-    slack_api_url: str | None,
-    slack_buttons: bool = False,
-    webhook_url: str | None = None,
-    webhook_secret: str | None = None,
-    smtp_url: str | None = None,
-    outgoing_allow: str | None = None,
+    sinks: SinkSettings,
     backend: Backend | None = None,
 ) -> None:
-    """Work until SIGINT or SIGTERM. Raises StoreUnavailable where the broker stays away.
+    """Work until SIGINT or SIGTERM. Raises StoreUnavailable where the broker stays away, ValueError for a sink's
+    setting that cannot be read.
 
     `backend` is that of the two URLs unless given.
     """
@@ -82,36 +77,33 @@ def run(
     uvloop.install()
     redis = connect(redis_url)
     registry = Registry(redis)
-    links = Links(public_url=public_url, secret_key=secret_key)
-    dispatcher = Dispatcher(
-        redis=redis,
-        sink=choose_sink(
-            bot_token=slack_bot_token,
-            webhook_url=slack_webhook_url,
-            api_url=slack_api_url,
-            buttons=slack_buttons,
-        ),
-        also=also_sinks(
-            webhook_url=webhook_url,
-            webhook_secret=webhook_secret,
-            smtp_url=smtp_url,
-            outgoing_allow=outgoing_allow,
-            visitor_url=links,
-            clock=now_ms,
-        ),
-        visitor_url=links,
-        clock=now_ms,
-        budget=BUDGET,
-    )
+    dispatcher = _dispatcher(redis, sinks, Links(public_url=public_url, secret_key=secret_key))
     backend = backend or backend_for(redis_url=redis_url, broker_url=broker_url)
     asyncio.run(backend.prepare())
     app = build_app(backend=backend, sites=lambda: registry.sites, look_again=registry.refresh, clock=now_ms)
     publisher = publisher_for(redis=redis, broker_url=broker_url, partitions=backend.partitions)
     timers = Timers(redis=redis, publisher=publisher, clock=now_ms)
     spare_what_lives()
-    _worker(
-        app, Companions(registry=registry, dispatcher=dispatcher, timers=timers)
-    ).execute_from_commandline()
+    companions = Companions(registry=registry, dispatcher=dispatcher, timers=timers)
+    _worker(app, companions).execute_from_commandline()
+
+
+def _dispatcher(redis: Redis, sinks: SinkSettings, links: Links) -> Dispatcher:
+    sink = choose_sink(
+        bot_token=sinks.slack_bot_token,
+        webhook_url=sinks.slack_webhook_url,
+        api_url=sinks.slack_api_url,
+        buttons=sinks.slack_buttons,
+    )
+    also = also_sinks(
+        webhook_url=sinks.webhook_url,
+        webhook_secret=sinks.webhook_secret,
+        smtp_url=sinks.smtp_url,
+        outgoing_allow=sinks.outgoing_allow,
+        visitor_url=links,
+        clock=now_ms,
+    )
+    return Dispatcher(redis, sink, also=also, visitor_url=links, clock=now_ms, budget=BUDGET)
 
 
 def _worker(app: App, *companions: Service) -> faust.Worker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from alerts.sinks.choice import SinkSettings
 from server.config import from_env
 from streams import worker
 from streams.backend import RedisStreams
@@ -18,9 +19,7 @@ def main(partitions: int) -> None:
         broker_url=None,
         public_url=settings.public_url,
         secret_key=settings.secret_key or "",
-        slack_bot_token=None,
-        slack_webhook_url=None,
-        slack_api_url=None,
+        sinks=SinkSettings(slack_bot_token=None, slack_webhook_url=None, slack_api_url=None),
         backend=RedisStreams(redis_url=settings.store_url, partitions=partitions),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from alerts.links import VisitorUrl
 from alerts.sinks.base import Sink
@@ -14,6 +15,23 @@ from alerts.sinks.signed_webhook import SignedWebhookSink
 from alerts.sinks.slack import SLACK_API_URL, SlackSink
 from alerts.sinks.webhook import WebhookSink
 from core.addresses import parse_allowed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class SinkSettings:
+    """What the settings of the same names say of where alerts go. None: not there. Secrets: no repr shows them.
+
+    `slack_buttons` says that Slack's clicks find their way back.
+    """
+
+    slack_bot_token: str | None
+    slack_webhook_url: str | None
+    slack_api_url: str | None
+    slack_buttons: bool = False
+    webhook_url: str | None = None
+    webhook_secret: str | None = None
+    smtp_url: str | None = None
+    outgoing_allow: str | None = None
 
 
 def choose_sink(
