@@ -93,7 +93,7 @@ def _last_visit(profile: Profile, now: int) -> int:
 
 def _events(profile: Profile, now: int, _: ZoneInfo) -> dict[str, Any]:
     return {
-        name: {"count": stat.count, "days_since": max(0, now - stat.last_at) // _DAY_MS}
+        name: {"count": stat.count, "days_since": _days(stat.last_at, now)}
         for name, stat in profile.events.items()
     }
 
@@ -197,7 +197,7 @@ def _hour_and_weekday(quarter: int, timezone: ZoneInfo) -> tuple[int, int]:
 
 
 def _days(since: int, now: int) -> int:
-    return max(0, now - since) // _DAY_MS
+    return (now - since) // _DAY_MS if now > since else 0
 
 
 #: The first name of each path, and what makes its value; None where there is none.

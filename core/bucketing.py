@@ -30,22 +30,16 @@ def choose(n: float, weights: Sequence[float], coverage: float = 1.0) -> int:
     Variant i's range starts at the sum of the shares before it; its width is its share times `coverage` (kept
     in 0..1), so lowering the coverage moves nobody to another variant.
     """
-    coverage = min(max(coverage, 0.0), 1.0)
+    return chosen(n, _shares(weights), min(max(coverage, 0.0), 1.0))
+
+
+def chosen(n: float, shares: Sequence[float], coverage: float = 1.0) -> int:
+    """As `choose`, of shares and a coverage that are known to be sound."""
     start = 0.0
-    for index, share in enumerate(_shares(weights)):
+    for index, share in enumerate(shares):
         if start <= n < start + coverage * share:
             return index
         start += share
-    return -1
-
-
-def chosen(n: float, shares: Sequence[float]) -> int:
-    """As `choose`, of shares that are known to be sound."""
-    end = 0.0
-    for index, share in enumerate(shares):
-        end += share
-        if n < end:
-            return index
     return -1
 
 

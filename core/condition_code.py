@@ -1,4 +1,4 @@
-"""Conditions turned into Python code: what the closures of `core.operators` answer, in a third of the time.
+"""Conditions turned into Python code: what the closures of `core.operators` answer, in a single call.
 
 Nothing of a condition gets into the code but its shape: paths, operands and patterns are constants that the code
 names. What is not of a plain shape (an unknown operator, a saved group, an array to compare with) has no code, and
@@ -12,13 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from core.comparisons import COMPARISONS, member_of
+from core.operators import FAILURES
 from core.patterns import SUBJECT, Unsafe, compiled
 from core.values import child, getter, is_number
 
 Check = Callable[[Mapping[str, Any]], bool]
-
-#: What tells that a condition has no code.
-NO_CODE = None
 
 _FUNCTION = """
 def answer(a):
@@ -26,7 +24,7 @@ def answer(a):
         return otherwise(a)
     try:
         return {}
-    except Exception as error:
+    except failures as error:
         return failed(error)
 """
 
@@ -43,22 +41,18 @@ class _Plainless(Exception):
 def code(
     condition: Mapping[str, Any], *, otherwise: Check, failed: Callable[[Exception], bool]
 ) -> Check | None:
-    """A function of the attributes; NO_CODE where the condition is not of a plain shape.
+    """A function of the attributes; None where the condition is not of a plain shape.
 
     It asks `otherwise` about attributes that are no dict, and answers what `failed` says of what odd data raises.
     """
     writer, made = _Writer(), dict[str, Any]()
+    around = {"otherwise": otherwise, "failed": failed, "failures": FAILURES}
     try:
         source = _FUNCTION.format(writer.condition(condition))
         # The source holds names of ours alone: what the condition says is in their values.
-        exec(source, {**writer.names, "otherwise": otherwise, "failed": failed}, made)  # noqa: S102
-    except (
-        _Plainless,
-        RecursionError,
-        SyntaxError,
-        MemoryError,
-    ):  # the last three: nested too deeply for code
-        return NO_CODE
+        exec(source, writer.names | around, made)  # noqa: S102
+    except (_Plainless, RecursionError, SyntaxError, MemoryError):
+        return None  # of no plain shape, or (the other three) nested too deeply for code
     answer: Check = made["answer"]
     return answer
 
@@ -130,8 +124,7 @@ class _Writer:
         if name in (_EQUAL, _UNEQUAL):
             return self._equality(operand, first, again, wanted=name == _EQUAL)
         if name in _ORDERS and is_number(operand):
-            numeric = f"(type({first}) is int or type({again}) is float)"
-            return f"({numeric} and {again} {_ORDERS[name]} {self._constant(operand)})"
+            return f"({_numeric(first, again)} and {again} {_ORDERS[name]} {self._constant(operand)})"
         if name in _MEMBERS and isinstance(operand, list | tuple):
             return self._membership(operand, first, again, _MEMBERS[name])
         if name in _SEARCHES and isinstance(operand, str):
@@ -150,8 +143,7 @@ class _Writer:
             return f"({first} {'is' if wanted else 'is not'} {operand})"
         if not is_number(operand):
             raise _Plainless
-        numeric = f"(type({first}) is int or type({again}) is float)"
-        return f"({no}({numeric} and {again} == {self._constant(operand)}))"
+        return f"({no}({_numeric(first, again)} and {again} == {self._constant(operand)}))"
 
     def _membership(self, operand: Sequence[Any], first: str, again: str, no: str) -> str:
         member = self._constant(member_of(operand))
@@ -174,3 +166,8 @@ class _Writer:
         name = f"c{len(self.names)}"
         self.names[name] = value
         return name
+
+
+def _numeric(first: str, again: str) -> str:
+    """Whether a value is a number; a bool is none. `first` and `again` as in `_compared`."""
+    return f"(type({first}) is int or type({again}) is float)"

@@ -15,7 +15,7 @@ from core.comparisons import Test
 from core.condition_check import ConditionError, Problem, check_condition, ensure_valid
 from core.condition_code import code
 from core.explain import Leaf, explain
-from core.operators import Groups, Malformed, condition_test
+from core.operators import FAILURES, Groups, condition_test
 
 __all__ = [
     "ConditionError",
@@ -28,9 +28,6 @@ __all__ = [
     "matches",
     "paths",
 ]
-
-#: What a malformed condition or odd data can raise while it is evaluated.
-_FAILURES = (Malformed, RecursionError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 
 
 def matches(
@@ -55,13 +52,13 @@ def compile_condition(
     """
     try:
         test: Test = condition_test(condition, Groups(entries=saved_groups or {}))
-    except _FAILURES:
+    except FAILURES:
         return lambda _: False
 
     def check(attributes: Mapping[str, Any]) -> bool:
         try:
             return test(attributes) is True
-        except _FAILURES as error:
+        except FAILURES as error:
             failed(error)
             return False
 

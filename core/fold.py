@@ -25,29 +25,40 @@ MAX_MAILS = 5
 DAYS = 30
 #: A session whose beginning tells nothing.
 NO_SOURCE = Source()
+#: A topic that nobody has read about.
+UNREAD = TopicStat()
 
 #: Fields of a profile and what they become: all of one event's are put in at once.
 Changes = dict[str, Any]
 
 
 def apply(
-    profile: Profile | None,
-    event: Event,
-    *,
-    topic_of: Callable[[str], str],
-    timezone: tzinfo,
-    anew: bool | None = None,
+    profile: Profile | None, event: Event, *, topic_of: Callable[[str], str], timezone: tzinfo
 ) -> Profile:
     """The profile after `event`: sessions, pages, engaged time, topics, counts, traits, who it is. Not the score.
 
-    An event that says the browser is somebody else's now gives that person's profile: `anew` is what
-    `begins_chapter` says, where that was asked before.
+    An event that says the browser is somebody else's now gives that person's profile.
     """
-    anew = begins_chapter(profile, event) if anew is None else anew
-    if profile is None or anew or profile.is_tombstone:
-        profile = _newcomer(profile, event)
+    profile = _current(profile, event)
     if event.type in OWN_TYPES:
         return _operated(profile, event)
+    return replace(
+        profile,
+        first_at=min(profile.first_at, event.at),
+        last_at=max(profile.last_at, event.at),
+        last_key=_last_key(profile, event),
+        device=event.device or profile.device,
+        country=event.country or profile.country,
+        company=event.company or profile.company,
+        events=_count(profile.events, event),
+        seen=_remember(profile.seen, event),
+        days=_days(profile.days, day_number(event.at, timezone)),
+        **_told(profile, event, topic_of, timezone),
+    )
+
+
+def _told(profile: Profile, event: Event, topic_of: Callable[[str], str], timezone: tzinfo) -> Changes:
+    """What changes with the visit, and with what an event of this type says."""
     now = _in_session(profile, event, timezone)
     if event.type == "page":
         now |= _page(profile, now["session"], event, topic_of)
@@ -57,28 +68,7 @@ def apply(
         now |= _grouped(profile, event)
     if event.type == "identify" or event.user:
         now |= _identified(profile, event)
-    at, last = event.at, profile.last_at
-    if at >= last:
-        now["last_at"] = at
-        if at >= profile.settled_at:
-            now["last_key"] = tie(event)
-    if at < profile.first_at:
-        now["first_at"] = at
-    for field in _LOOKED_UP:
-        value = getattr(event, field)
-        if value:
-            now[field] = value
-    return replace(
-        profile,
-        events=_count(profile.events, event),
-        seen=_remember(profile.seen, event),
-        days=_days(profile.days, day_number(at, timezone)),
-        **now,
-    )
-
-
-#: What the request told of the visitor: the last one counts.
-_LOOKED_UP = ("device", "country", "company")
+    return now
 
 
 def begins_chapter(profile: Profile | None, event: Event) -> bool:
@@ -94,9 +84,15 @@ def as_identified(profile: Profile | None, event: Event) -> Profile | None:
         return _operated(profile or _newcomer(None, event), event)
     if said_by(event) == NOBODY:
         return profile
-    if profile is None or profile.is_tombstone or begins_chapter(profile, event):
-        profile = _newcomer(profile, event)
+    profile = _current(profile, event)
     return replace(profile, **_identified(profile, event))
+
+
+def _current(profile: Profile | None, event: Event) -> Profile:
+    """The profile that `event` belongs to: a new one where nobody is known, or somebody else than before."""
+    if profile is None or profile.is_tombstone or begins_chapter(profile, event):
+        return _newcomer(profile, event)
+    return profile
 
 
 def _newcomer(before: Profile | None, event: Event) -> Profile:
@@ -134,7 +130,8 @@ def _operated(profile: Profile, event: Event) -> Profile:
 
 
 def _last_key(profile: Profile, event: Event) -> str:
-    return tie(event) if event.at >= max(profile.last_at, profile.settled_at) else profile.last_key
+    late = event.at < profile.last_at or event.at < profile.settled_at
+    return profile.last_key if late else tie(event)
 
 
 def _identified(profile: Profile, event: Event) -> Changes:
@@ -184,7 +181,7 @@ def _page(profile: Profile, session: Session, event: Event, topic_of: Callable[[
     topic = topic_of(path)
     visit = PageVisit(at=event.at, url=event.url, path=path, title=event.title, topic=topic)
     pages = (*profile.pages, visit)
-    if profile.pages and _by_time(visit) < _by_time(profile.pages[-1]):
+    if profile.pages and event.at <= profile.pages[-1].at:
         # A late page view takes its place by time, so that the last one stays the page the visitor is on.
         pages = tuple(sorted(pages, key=_by_time))
     return {
@@ -223,7 +220,7 @@ def _by_time(page: PageVisit) -> tuple[int, str]:
 def _topic(
     topics: dict[str, TopicStat], topic: str, at: int, *, views: int = 0, engaged_ms: int = 0
 ) -> dict[str, TopicStat]:
-    old = topics.get(topic, TopicStat())
+    old = topics.get(topic, UNREAD)
     return {
         **topics,
         topic: TopicStat(

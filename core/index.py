@@ -1,7 +1,7 @@
 """Which of many conditions can hold at all, found by the value of one attribute instead of by asking each.
 
 Most conditions of a large site ask for one value of an attribute: the page's path, its topic, a campaign. Those
-that ask for another value than the visitor has are never looked at, so a thousand of them cost what one costs.
+that ask for another value than the visitor has are never looked at, however many there are.
 """
 
 from __future__ import annotations

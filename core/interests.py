@@ -23,17 +23,18 @@ def weight_after(stat: TopicStat, at: int, *, views: int, engaged_ms: int) -> fl
 
 def interests(profile: Profile, now: int) -> list[tuple[str, float]]:
     """The visitor's topics with their weight at `now` (epoch ms), the strongest first."""
-    weighed = [
-        (topic, round(faded(stat.weight, now - stat.last_at, HALF_LIFE_MS), 4))
-        for topic, stat in profile.topics.items()
-    ]
-    return sorted(weighed, key=lambda pair: (-pair[1], pair[0]))
+    return [(topic, -negative) for negative, topic in sorted(_ranked(profile, now))]
 
 
 def top_interest(profile: Profile, now: int) -> str | None:
     """The first of `interests`, None where there is none."""
-    ranked = [
+    ranked = _ranked(profile, now)
+    return min(ranked)[1] if ranked else None
+
+
+def _ranked(profile: Profile, now: int) -> list[tuple[float, str]]:
+    """The topics, each after its negative weight: they sort by it, and those of one weight by name."""
+    return [
         (-round(faded(stat.weight, now - stat.last_at, HALF_LIFE_MS), 4), topic)
         for topic, stat in profile.topics.items()
     ]
-    return min(ranked)[1] if ranked else None

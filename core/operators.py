@@ -22,6 +22,10 @@ class Malformed(KizashiError):
     """The condition has a part that is no condition."""
 
 
+#: What a malformed condition or odd data can raise while it is evaluated.
+FAILURES = (Malformed, RecursionError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Groups:
     """The saved groups by id, and the ids being resolved (a group that names itself matches nobody)."""

@@ -20,7 +20,7 @@ from core.errors import KizashiError
 LONGEST = 500
 #: Texts are cut to this many characters before a pattern runs on them.
 SUBJECT = 1_000
-#: Estimated steps above which a pattern is refused: some tenths of a second in the worst case.
+#: Estimated steps above which a pattern is refused: while it runs, everybody's events wait.
 BUDGET = 5e7
 
 _parser: Any = importlib.import_module("re._parser")

@@ -37,13 +37,16 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, when, and whether it is a preview: see `personalization.experiences.assign`."""
+    """Who asks, when, and whether it is a preview: see `personalization.experiences.assign`. `explained` as in
+    `decide`.
+    """
 
     audiences: Collection[str]
     visitor: str
     now: int | None
     preview: Mapping[str, str] | None
     met: Met
+    explained: bool
 
 
 def decide(
@@ -68,35 +71,38 @@ def decide(
     only where they are to be `explained`. Never raises for a template that fails: that slot is None, with a note
     and an error.
     """
-    offered = tuple(experiences)
-    asked = _Asked(audiences=audiences, visitor=visitor, now=now, preview=preview, met=met)
+    asked = _Asked(
+        audiences=audiences, visitor=visitor, now=now, preview=preview, met=met, explained=explained
+    )
     context = {**attributes, "visitor": attributes, "locale": locale, "site": {"name": site_name}}
+    return _filled(slots, tuple(experiences), asked, context)
+
+
+def _filled(
+    slots: Iterable[str], offered: Sequence[Experience], asked: _Asked, context: Mapping[str, Any]
+) -> Decisions:
     decisions: dict[str, Decision | None] = {}
     notes: dict[str, str] = {}
     errors: list[str] = []
     exposures: list[Exposure] = []
     for slot in dict.fromkeys(slots):
-        here = [one for one in offered if one.slot == slot]
-        found = _first(here, asked)
-        if found is None:
-            decisions[slot] = None
-            if explained:
-                notes[slot] = _none(here, asked)
-            continue
-        decisions[slot], note, error = _render(found, context)
+        found = _first(slot, offered, asked)
+        decisions[slot], note, error = _render(found, context) if found else _left(slot, offered, asked)
         if note:
             notes[slot] = note
         if error:
             errors.append(error)
-        else:
+        elif found:
             exposures.append(_exposure(slot, found))
     return Decisions(decisions=decisions, notes=notes, errors=tuple(errors), exposures=tuple(exposures))
 
 
-def _first(experiences: Sequence[Experience], asked: _Asked) -> Assignment | None:
-    """The first assignment, None where there is none."""
+def _first(slot: str, offered: Sequence[Experience], asked: _Asked) -> Assignment | None:
+    """The slot's first assignment, None where there is none."""
     audiences = asked.audiences
-    for experience in experiences:
+    for experience in offered:
+        if experience.slot != slot:
+            continue
         if experience.audiences is not None and experience.audiences.isdisjoint(audiences):
             continue
         assignment = assign(
@@ -112,10 +118,18 @@ def _first(experiences: Sequence[Experience], asked: _Asked) -> Assignment | Non
     return None
 
 
-def _none(experiences: Sequence[Experience], asked: _Asked) -> str:
-    if not experiences:
+def _left(slot: str, offered: Sequence[Experience], asked: _Asked) -> tuple[None, str, str]:
+    """As `_render`, of a slot that no experience fills."""
+    note = _why_left(slot, offered, asked) if asked.explained else ""
+    return None, note, ""
+
+
+def _why_left(slot: str, offered: Sequence[Experience], asked: _Asked) -> str:
+    found = {
+        one.id: why_not(one, visitor=asked.visitor, now=asked.now) for one in offered if one.slot == slot
+    }
+    if not found:
         return "no experience fills this slot"
-    found = {one.id: why_not(one, visitor=asked.visitor, now=asked.now) for one in experiences}
     unmatched = [name for name, why in found.items() if not why]
     words = [f"{name} {why}" for name, why in found.items() if why]
     return "; ".join(([f"no audience of {', '.join(unmatched)} matches"] if unmatched else []) + words)

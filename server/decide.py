@@ -77,8 +77,8 @@ def _facts(
     if seen is None or around is not ALONE or site.shows is None or now - seen.at > SAME_MOMENT_MS:
         placed, facts = share(profile, now, site, around, traits=False, only=site.shows)
         return placed.audiences, facts
-    more = site.shows - (site.asks or frozenset())
-    return profile.audiences, seen.facts | attributes(profile, now=seen.at, timezone=site.timezone, only=more)
+    more = attributes(profile, now=seen.at, timezone=site.timezone, only=site.only_shows)
+    return profile.audiences, seen.facts | more
 
 
 def met_before(profile: Profile, around: Around) -> dict[tuple[str, str], str]:

@@ -62,6 +62,7 @@ def compile_site(
         allocations=_allocations(experiences),
         asks=asks,
         shows=None if prints is None else asks | prints,
+        only_shows=None if prints is None else prints - asks,
         asks_account=_names(file.model_dump(), _OF_PEOPLE),
     )
 

@@ -49,5 +49,7 @@ class Site:
     asks: frozenset[str] | None = None
     #: Those that a decision reads: the same, and what contents print.
     shows: frozenset[str] | None = None
+    #: Those that contents alone read: `shows` without `asks`.
+    only_shows: frozenset[str] | None = None
     #: Whether a condition reads what the people of the visitor's company do (`account.people`, …).
     asks_account: bool = False

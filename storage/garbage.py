@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 #: New containers, less those freed, before the young are looked through. Requests and events leave few cycles, and
-#: Python's 700 has it look hundreds of times a second; so many take a few megabytes.
+#: Python's own 700 has it look again and again for nothing.
 YOUNG = 20_000
 
 

@@ -28,6 +28,6 @@ def configure(*, process: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    # While a broker is away its client repeats itself twenty times a second.
+    # While a broker is away its client repeats itself without end.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     structlog.contextvars.bind_contextvars(process=process)

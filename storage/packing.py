@@ -17,7 +17,7 @@ PROFILES = 1
 LINES = 2
 _NUMBERS = (PROFILES, LINES)
 
-#: A higher level takes several times as long for a few percent.
+#: A higher level takes far longer for records that are hardly smaller.
 _LEVEL = 3
 #: No magic number, no checksum, no dictionary's id: 12 bytes of each text that say nothing here.
 _FORMAT = zstandard.FORMAT_ZSTD1_MAGICLESS

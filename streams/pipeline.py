@@ -76,7 +76,7 @@ def _moved(
     before = None if anew or (profile and profile.is_tombstone) else profile
     moment = min(now, max(event.at, before.last_at if before else 0))
     silent = scoring.silences(before, event, site.scoring) if before is not None else []
-    folded = apply(profile, event, topic_of=site.topic_of, timezone=site.timezone, anew=anew)
+    folded = apply(profile, event, topic_of=site.topic_of, timezone=site.timezone)
     facts = _attributes(folded, moment, site, around, only=site.asks)
     scored, entries = _score(folded, event, facts, site, silent)
     staged = _stage(scored, event, moment, site, around)

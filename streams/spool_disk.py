@@ -12,7 +12,7 @@ from core.errors import StoreUnavailable
 from streams.spool_file import HEAD, Segment
 from streams.spool_home import Home
 
-#: The most that one process holds on disk, in bytes: some 600,000 events.
+#: The most that one process holds on disk, in bytes.
 MAX_BYTES = 256 << 20
 #: A segment that has been passed on is deleted, so at most so much is both on disk and in the stream.
 SEGMENT_BYTES = 8 << 20

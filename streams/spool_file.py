@@ -13,7 +13,7 @@ import structlog
 
 #: Before each record: its length and the CRC-32 of its bytes.
 HEAD = struct.Struct(">II")
-#: How much is read at a time: some 700 events. No record is larger: an event is at most 32 KB on the wire.
+#: How much is read at a time, in bytes. No record is larger: an event is at most 32 KB on the wire.
 READ_BYTES = 256 << 10
 
 log = structlog.get_logger()

@@ -85,8 +85,17 @@ def test_what_contents_print_is_found_in_every_kind_of_them() -> None:
     assert not {"session_count", "utm", "active_days"} & PRINTED.shows
 
 
+def test_what_rules_ask_for_is_not_made_again_for_contents() -> None:
+    assert PRINTED.asks is not None
+    assert PRINTED.only_shows is not None
+    assert {"days_since_first", "session", "country"} <= PRINTED.only_shows
+    assert not PRINTED.only_shows & PRINTED.asks
+    assert PRINTED.only_shows | PRINTED.asks == PRINTED.shows
+
+
 def test_who_prints_of_the_whole_visitor_may_print_anything() -> None:
-    assert _site(EVERYTHING).shows is None
+    everything = _site(EVERYTHING)
+    assert (everything.shows, everything.only_shows) == (None, None)
 
 
 def _history(rng: random.Random) -> list[Event]:

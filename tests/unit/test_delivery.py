@@ -7,6 +7,7 @@ from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from faust.types import TP
 
 from streams.plugins.delivery import Batch, Delivery
@@ -103,9 +104,12 @@ async def test_the_next_batch_is_fetched_while_the_agent_is_at_the_last() -> Non
     await waiting
 
 
-async def test_nobody_waits_for_room_once_the_flow_is_stopped() -> None:
+@pytest.mark.parametrize(("stopped", "value"), [("flow_active", False), ("should_stop", True)])
+async def test_nobody_waits_for_room_once_the_flow_is_stopped(stopped: str, value: bool) -> None:
     consumer = Consumer()
     for last in (5, 9):
         consumer._to_message(P0, batch(last))
-    consumer.flow_active = False
-    await consumer.has_room()
+    setattr(consumer, stopped, value)
+    asking = asyncio.create_task(consumer.has_room())
+    await asyncio.sleep(0)
+    assert asking.done()
