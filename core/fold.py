@@ -112,6 +112,7 @@ def _newcomer(before: Profile | None, event: Event) -> Profile:
         recent=before.recent,
         recent_from=before.recent_from,
         recent_base=before.recent_base,
+        recent_events=before.recent_events,
     )
 
 

@@ -160,6 +160,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     recent_from: int = 0
     recent: int = 0
     recent_base: bool = False
+    #: The latest of them, as JSON; those before them stand in batches of their own. See `core.recents`.
+    recent_events: tuple[msgspec.Raw, ...] = ()
     #: The buying episode that people were told of last.
     episode: Episode | None = None
     #: The ledger's latest entries: those before them stand in the ledger itself, in batches. Its first `loose`

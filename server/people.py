@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from core.accounts import Account, host_like
 from core.errors import NotFound
@@ -126,14 +127,14 @@ async def exported(app: web.Application, site: str, visitor: str) -> dict[str, A
     """What is kept of one visitor. Raises NotFound."""
     own = await _profile(app, site, visitor)
     reader, redis = app[state.PROFILES], app[state.REDIS]
-    base, recent = await reader.recent(site, visitor)
+    base, recent = await reader.recent(own)
     chapters = [await reader.get(site, f"{visitor}~{number}") for number in range(own.chapter)]
     alerts: Any = await redis.smembers(keys.alerts_of(site, visitor))
     found = [await app[state.OUTBOX].get(name.decode(), messages=True) for name in sorted(alerts)]
     return {
         "site": site,
         "visitor": visitor,
-        "profile": named(own),
+        "profile": named(replace(own, recent_events=())),
         "ledger": named(await reader.ledger(own)),
         "recent_events": named(recent),
         "profile_before_recent_events": named(base),

@@ -37,7 +37,8 @@ def ledger(site: str, visitor: str) -> str:
 
 
 def recent(site: str, visitor: str) -> str:
-    """list of packed events: the visitor's recent ones, to be folded again when a late one arrives. Life: 75 h."""
+    """list of packed batches of a visitor's recent events, to be folded again when a late one arrives (see
+    core/recents.py). Life: 75 h."""
     return f"kz:e:{site}:{visitor}"
 
 

@@ -9,8 +9,9 @@ import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from core.events import Event, decode_event, encode_event
+from core.events import Event
 from core.profiles import Entry, Profile, decode_profile, encode_profile
+from core.recents import as_happened, in_batches
 from storage import keys, packing
 
 #: A visitor not seen for this long is forgotten.
@@ -19,6 +20,8 @@ LIFE_S = 400 * 86_400
 encode_entries = msgspec.json.Encoder().encode
 _decode_entry = msgspec.json.Decoder(Entry).decode
 _decode_entries = msgspec.json.Decoder(list[Entry]).decode
+_encode_raws = msgspec.json.Encoder().encode
+_decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -69,19 +72,15 @@ def unpack(record: bytes) -> tuple[Position, Profile]:
     return Position(epoch=epoch, partition=int(partition), offset=int(offset)), unpack_profile(body)
 
 
-def lean_event(event: Event) -> bytes:
-    """One of a visitor's recent events before it is packed: whose it is the key says."""
-    return encode_event(replace(event, site="", visitor=""))
+def pack_events(events: Sequence[msgspec.Raw]) -> bytes:
+    """A batch of a visitor's recent events (see `core.recents`) as stored."""
+    return packing.pack(_encode_raws(events), packing.LINES)
 
 
-def pack_event(event: Event) -> bytes:
-    """One of a visitor's recent events as stored."""
-    return packing.pack(lean_event(event), packing.LINES)
-
-
-def unpack_event(stored: bytes, site: str, visitor: str) -> Event:
-    """A stored event. Raises ValueError."""
-    return replace(decode_event(packing.unpack(stored)), site=site, visitor=visitor)
+def unpack_events(stored: bytes) -> list[msgspec.Raw]:
+    """What `pack_events` made, or one event as they were stored before. Raises ValueError."""
+    text = packing.unpack(stored)
+    return _decode_raws(text) if text.startswith(b"[") else [msgspec.Raw(text)]
 
 
 def pack_entries(entries: Sequence[Entry]) -> bytes:
@@ -113,16 +112,16 @@ class ProfileReader:
         record: Any = await self._redis.get(keys.profile(site, visitor))
         return living(record)
 
-    async def recent(self, site: str, visitor: str) -> tuple[Profile | None, tuple[Event, ...]]:
-        """A visitor's recent events, in order of arrival, and the profile before them."""
+    async def recent(self, profile: Profile) -> tuple[Profile | None, tuple[Event, ...]]:
+        """A visitor's recent events, in order of arrival, and the profile before them. Raises ValueError."""
         pipe = self._redis.pipeline(transaction=True)
-        pipe.get(keys.base(site, visitor))
-        pipe.lrange(keys.recent(site, visitor), 0, -1)
-        base, events = await pipe.execute()
-        return (
-            unpack_profile(base) if base else None,
-            tuple(unpack_event(event, site, visitor) for event in events),
-        )
+        pipe.get(keys.base(profile.site, profile.id))
+        pipe.lrange(keys.recent(profile.site, profile.id), 0, -1)
+        base, stored = await pipe.execute()
+        earlier = [event for element in stored for event in unpack_events(element)]
+        # What was put there after the profile was read is among those that it has with it.
+        events = [*earlier[: in_batches(profile)], *profile.recent_events]
+        return unpack_profile(base) if base else None, as_happened(events, profile.site, profile.id)
 
     async def ledger(self, profile: Profile) -> Sequence[Entry]:
         """The ledger of a visitor's chapter, oldest entry first."""

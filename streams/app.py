@@ -11,10 +11,12 @@ import faust
 import structlog
 from redis.asyncio import Redis
 
+from core.profiles import Profile
+from core.recents import held
 from sites.site import Site
 from storage import keys
 from storage.pipe import Pipe
-from storage.profiles import pack, unpack
+from storage.profiles import Position, pack, unpack
 from streams.backend import Backend
 from streams.plugins.delivery import Batch, Quiet
 from streams.plugins.store import Codec, Store
@@ -67,12 +69,18 @@ def _app(backend: Backend) -> App:
     )
 
 
+def _held(record: bytes) -> tuple[Position, Profile]:
+    """A record as the table keeps it."""
+    position, profile = unpack(record)
+    return position, held(profile)
+
+
 def _profiles(app: App, backend: Backend, redis: Redis) -> Store:
     """The data of the `profiles` table, connected to where it is kept."""
     store = cast("Store", app.Table("profiles", partitions=backend.partitions).data)
     store.connect_to(
         redis=redis,
-        codec=Codec(key=lambda name: keys.profile(*name.split(":", 1)), pack=pack, unpack=unpack),
+        codec=Codec(key=lambda name: keys.profile(*name.split(":", 1)), pack=pack, unpack=_held),
         writer=backend.writer(app.transport),
         on_fatal=app.on_fatal,
     )

@@ -12,13 +12,14 @@ from core.events import Event
 from core.identity import Edges, edges, is_known
 from core.ledger import batches, elements
 from core.profiles import Entry, Profile
+from core.recents import is_whole
 from leads.accounts import encode_facts, facts_of
 from leads.scoring import next_silence
 from personalization.counters import deltas
 from sites.site import Site
 from storage import keys
 from storage.people import ACCOUNT_LIFE_S, PERSON_LIFE_S, encode_edges
-from storage.profiles import LIFE_S, pack_closed, pack_entries, pack_event, pack_profile
+from storage.profiles import LIFE_S, pack_closed, pack_entries, pack_events, pack_profile
 from streams.outcome import Closed
 from streams.recent import Folded
 
@@ -35,7 +36,7 @@ def effects(
     """The commands for one event. `before` is the profile it met; `lead` the person the visitor belongs to."""
     after = folded.outcome.profile
     commands = [] if event.type == "erase" else _undone(before, folded) + _ledgers(before, folded)
-    commands += _recent(event, folded)
+    commands += _recent(event, before, folded)
     commands += _closed(folded.outcome.closed)
     commands += _people(before, folded)
     commands += _company(before, after, folded.outcome.closed, lead)
@@ -95,22 +96,17 @@ def _batches(profile: Profile, waiting: Sequence[Entry], entries: Sequence[Entry
     return [*commands, ("EXPIRE", ledger, LIFE_S)] if len(profile.latest) < profile.entries else commands
 
 
-def _recent(event: Event, folded: Folded) -> list[Command]:
+def _recent(event: Event, before: Profile | None, folded: Folded) -> list[Command]:
+    """What becomes of the recent events that stand beside the profile, and of the profile before them."""
     recent, base = keys.recent(event.site, event.visitor), keys.base(event.site, event.visitor)
-    if folded.keep == "full":
-        return []
-    if folded.keep == "append":
-        return [("RPUSH", recent, pack_event(event))]
-    if folded.keep == "forget":
-        return [("DEL", recent, base)]
-    assert folded.recent is not None  # "restart" and "rewrite" bring it
-    before = folded.recent.base
-    return [
-        ("DEL", recent, base),
-        ("RPUSH", recent, *map(pack_event, folded.recent.events)),
-        ("EXPIRE", recent, RECENT_LIFE_S),
-        *([("SET", base, pack_profile(before), "EX", RECENT_LIFE_S)] if before else []),
-    ]
+    anew = folded.keep in ("restart", "rewrite", "forget") and before is not None and not is_whole(before)
+    commands: list[Command] = [("DEL", recent, base)] if anew else []
+    if folded.batches:
+        commands.append(("RPUSH", recent, *map(pack_events, folded.batches)))
+        commands.append(("EXPIRE", recent, RECENT_LIFE_S))
+    if folded.recent is not None and folded.recent.base is not None:
+        commands.append(("SET", base, pack_profile(folded.recent.base), "EX", RECENT_LIFE_S))
+    return commands
 
 
 def _closed(closed: Iterable[Closed]) -> list[Command]:

@@ -18,6 +18,7 @@ from core.exposures import Measured
 from core.fold import apply, begins_chapter
 from core.identity import is_known
 from core.profiles import Entry, Profile
+from core.recents import NO_RECENTS
 from leads import scoring
 from leads.accounts import facts_of, picture
 from leads.people import combine
@@ -101,7 +102,7 @@ def _moved(
 
 def _closed(profile: Profile) -> Closed:
     """The chapter, without what only the visitor's next event would need."""
-    return Closed(profile=replace(profile, seen={}, recent=0, recent_from=0, recent_base=False))
+    return Closed(profile=replace(profile, seen={}, **NO_RECENTS))
 
 
 def share(
@@ -269,9 +270,7 @@ def _erased(profile: Profile | None, event: Event) -> Outcome:
     alone.
     """
     if profile is not None and event.props.get("chapter", profile.chapter) != profile.chapter:
-        return Outcome(
-            profile=replace(profile, erased_at=event.at, recent=0, recent_from=0, recent_base=False)
-        )
+        return Outcome(profile=replace(profile, erased_at=event.at, **NO_RECENTS))
     gone = Profile(
         id=event.visitor, site=event.site, first_at=event.at, last_at=event.at, erased_at=event.at,
         chapter=profile.chapter if profile else 0,

@@ -15,6 +15,7 @@ from core.errors import LeaseLost, NotFound, StoreUnavailable
 from core.events import Event, decode_event
 from core.fold import as_identified
 from core.profiles import Profile
+from core.recents import as_happened, is_whole
 from sites.site import Site
 from storage import keys
 from storage.profiles import Position
@@ -57,7 +58,7 @@ class Reader(Protocol):
         """Read at once what `around` will ask for the next events."""
         ...
 
-    async def recent(self, site: str, visitor: str) -> Recent:
+    async def recent(self, profile: Profile) -> Recent:
         """A visitor's recent events."""
         ...
 
@@ -207,7 +208,7 @@ class Processor:
         if who is not None and not alone:
             around = await self._reader.around(who, site, lambda other: self._at_hand(site.id, other))
         await self._hold(name)
-        recent = await self._past(event) if needs_past(self._store.get(name), event) else None
+        recent = await self._past(self._store.get(name), event)
         await self._hold(name)
         return Context(around=around, remains=remains, recent=recent)
 
@@ -222,10 +223,14 @@ class Processor:
         name = f"{site}:{visitor}"
         return self._store.get(name) if self._store.loaded(name) else None
 
-    async def _past(self, event: Event) -> Recent:
-        """The recent events: read back after everything is written."""
+    async def _past(self, profile: Profile | None, event: Event) -> Recent | None:
+        """The recent events, where they are needed: read back after everything is written."""
+        if profile is None or not needs_past(profile, event):
+            return None
+        if is_whole(profile):
+            return Recent(base=None, events=as_happened(profile.recent_events, profile.site, profile.id))
         await self._store.flush()
-        return await self._reader.recent(event.site, event.visitor)
+        return await self._reader.recent(profile)
 
     def _try(self, work: Work, context: Context) -> None:
         for attempt in range(1, TRIES + 1):

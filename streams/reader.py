@@ -31,9 +31,9 @@ class StoreReader:
         """Read at once what `around` will ask for the next events."""
         await self._people.prefetch(asked)
 
-    async def recent(self, site: str, visitor: str) -> Recent:
+    async def recent(self, profile: Profile) -> Recent:
         """A visitor's recent events."""
-        base, past = await self._profiles.recent(site, visitor)
+        base, past = await self._profiles.recent(profile)
         return Recent(base=base, events=past)
 
     async def around(

@@ -18,6 +18,7 @@ from core.events import DAY_MS, Event
 from core.ledger import batches, in_batches
 from core.order import is_late, order
 from core.profiles import Entry, Profile
+from core.recents import as_kept, put_away
 from personalization.told import remembered
 from sites.site import Site
 from streams.outcome import ALONE, Around, Closed, Outcome
@@ -42,12 +43,14 @@ class Folded(msgspec.Struct, frozen=True, kw_only=True):
     """An outcome, and what to do with the recent events: append this one; begin anew with `base` before it;
     write `recent` in place of all; nothing, because there are too many; or forget them with the visitor.
 
+    `batches` are those that do not stay with the profile, to be put behind what stands beside it.
     `told` are the chapters that had ended within the recent events before this one came.
     """
 
     outcome: Outcome
     keep: Keep
     recent: Recent | None = None
+    batches: tuple[Sequence[msgspec.Raw], ...] = ()
     told: tuple[Closed, ...] = ()
 
 
@@ -89,14 +92,18 @@ def fold(
     if event.type == "erase":
         return Folded(outcome=outcome, keep="forget")
     if profile is None or anew or _begins(profile, event):
-        base = None if profile is None or profile.is_tombstone else profile
-        started = replace(outcome.profile, recent_from=event.at, recent=1, recent_base=base is not None)
+        base = None if profile is None or profile.is_tombstone else replace(profile, recent_events=())
+        started = replace(
+            outcome.profile,
+            recent_from=event.at, recent=1, recent_base=base is not None, recent_events=(as_kept(event),),
+        )  # fmt: skip
         recent = Recent(base=base, events=(event,))
         return Folded(outcome=replace(outcome, profile=started), keep="restart", recent=recent)
     if profile.recent >= MAX_RECENT:
         return Folded(outcome=outcome, keep="full")
-    counted = replace(outcome.profile, recent=profile.recent + 1)
-    return Folded(outcome=replace(outcome, profile=counted), keep="append")
+    full, rest = put_away((*profile.recent_events, as_kept(event)))
+    counted = replace(outcome.profile, recent=profile.recent + 1, recent_events=rest)
+    return Folded(outcome=replace(outcome, profile=counted), keep="append", batches=tuple(full))
 
 
 def refold(
@@ -106,19 +113,22 @@ def refold(
     past = sorted(recent.events, key=order)
     base, kept = _thinned(recent.base, past, event.received_at - DAY_MS, now, site, around)
     told = _run(base, kept, now, site, around)
-    again = _run(base, sorted((*kept, event), key=order), now, site, around)
+    events = tuple(sorted((*kept, event), key=order))
+    again = _run(base, events, now, site, around)
     untold = list(_untold(again.alerts, told.alerts, profile, site))
     episode, alerts = rejoined(profile.episode, again.profile.episode, untold)
+    full, rest = put_away([as_kept(one) for one in events])
     anew = replace(
         again.profile,
-        episode=episode, seen=_union(profile, again.profile),
-        recent_from=min(e.at for e in (*kept, event)), recent=len(kept) + 1, recent_base=base is not None,
-        erased_at=profile.erased_at, measured=remembered(profile.measured, again.profile.measured),
+        episode=episode, seen=_union(profile, again.profile), erased_at=profile.erased_at,
+        measured=remembered(profile.measured, again.profile.measured),
+        recent_from=events[0].at, recent=len(events), recent_base=base is not None, recent_events=rest,
     )  # fmt: skip
     return Folded(
         outcome=replace(again, profile=anew, alerts=tuple(alerts)),
         keep="rewrite",
-        recent=Recent(base=base, events=(*kept, event)),
+        recent=Recent(base=base, events=events),
+        batches=tuple(full),
         told=told.closed,
     )
 

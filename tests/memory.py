@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Raw
+
+from core import recents
 from core.events import Event
 from core.identity import Edges, edges
 from core.ledger import batches, in_batches
+from core.order import order
 from core.profiles import Entry, Profile
 from leads.people import combine, corrections, lead_of, members
 from leads.scoring import score_at
@@ -23,6 +27,8 @@ class Visitor:
     profile: Profile | None = None
     ledger: list[Entry] = field(default_factory=list)
     recent: Recent = field(default_factory=lambda: Recent(base=None, events=()))
+    #: The recent events that are not with the profile.
+    beside: list[Raw] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
     refolds: int = 0
     #: The chapters that ended, by number, and every chapter's ledger that is not the profile's.
@@ -63,6 +69,12 @@ class Visitor:
             self.recent = Recent(base=self.recent.base, events=(*self.recent.events, event))
         elif folded.recent is not None:
             self.recent = folded.recent
+        if folded.keep in ("restart", "rewrite", "forget"):
+            self.beside.clear()
+        self.beside += [one for batch in folded.batches for one in batch]
+        assert len(self.beside) == recents.in_batches(self.profile)
+        kept = recents.as_happened([*self.beside, *self.profile.recent_events], event.site, event.visitor)
+        assert self.profile.is_tombstone or sorted(kept, key=order) == sorted(self.recent.events, key=order)
 
 
 def _write(ledger: list[Entry], entries: Sequence[Entry], ledger_from: int | None) -> None:

@@ -19,10 +19,11 @@ import zstandard
 from core.events import DAY_MS, Event, EventType
 from core.ledger import FIRST, LATER
 from core.profiles import Entry, Profile, encode_profile
+from core.recents import as_kept
 from sites.check import check_text
 from sites.compile import compile_site
 from sites.site import Site
-from storage.profiles import encode_entries, lean_event
+from storage.profiles import encode_entries
 from streams.recent import fold
 
 DATA = Path(__file__).parent.parent / "storage" / "data"
@@ -150,7 +151,7 @@ def _visitor(rng: random.Random, shop: Shop) -> Iterator[tuple[Profile, list[byt
         folded = fold(profile, event, at, shop.site)
         profile = folded.outcome.profile
         entries = [*entries, *folded.outcome.entries]
-        lines.append(lean_event(event))
+        lines.append(bytes(as_kept(event)))
         if rng.random() < 2 / length:
             batch = [encode_entries(entries[-rng.choice((FIRST, LATER)) :])] if entries else []
             yield profile, [*lines[-6:], *batch]

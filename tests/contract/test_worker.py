@@ -75,7 +75,7 @@ async def test_a_restarted_worker_goes_on_where_the_last_one_was(backend: Backen
 async def test_a_worker_stopped_in_the_midst_of_a_batch_leaves_the_rest_to_the_next(
     backend: Backend, stack: Stack
 ) -> None:
-    made = clickstream(events=3_000, visitors=100, seed=6)
+    made = clickstream(events=12_000, visitors=400, seed=6)  # more than it does before it stops
     expected = clean_run(made, await site_of(stack.redis))
     end(stack.worker, signal.SIGTERM)
     await publish_all(backend, made)

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from core.events import Event
 from core.identity import edges
 from core.profiles import Profile
+from core.recents import NO_RECENTS
 from leads.people import lead_of
 from tests.factories import DAY, HOUR, MINUTE, T0, event, page, rule, site
 from tests.memory import World
@@ -79,7 +80,7 @@ def test_every_order_of_arrival_gives_the_same_people(rows: list[Any], seed: int
 
 def _plain(profile: Profile) -> Profile:
     """Without the bookkeeping that tells how it came about."""
-    return replace(profile, recent=0, recent_from=0, seen={})
+    return replace(profile, **NO_RECENTS | {"recent_base": profile.recent_base}, seen={})
 
 
 @given(rows=ROWS)

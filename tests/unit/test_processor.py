@@ -81,7 +81,7 @@ class Slow:
         if self._error:
             raise self._error
 
-    async def recent(self, site: str, visitor: str) -> Recent:
+    async def recent(self, profile: Profile) -> Recent:
         return Recent(base=None, events=())
 
     async def around(

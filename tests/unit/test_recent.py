@@ -13,6 +13,7 @@ from alerts.model import AlertRule
 from alerts.rules import alert_id
 from core.events import Event
 from core.profiles import Profile
+from core.recents import NO_RECENTS
 from tests.factories import DAY, HOUR, MINUTE, T0, engage, event, page, rule, site
 from tests.memory import Visitor
 
@@ -115,9 +116,7 @@ def test_a_late_event_far_into_a_long_history_is_put_in_its_place() -> None:
     assert found.ledger == in_order.ledger
     assert found.profile is not None
     assert in_order.profile is not None
-    assert replace(found.profile, recent=0, recent_from=0) == replace(
-        in_order.profile, recent=0, recent_from=0
-    )
+    assert replace(found.profile, **NO_RECENTS) == replace(in_order.profile, **NO_RECENTS)
 
 
 def test_a_past_that_was_lost_is_not_folded_again() -> None:
