@@ -59,8 +59,8 @@ event of as many, so that this cache is full throughout. The short run is made e
 """,
     "Memory in the store": """\
 Profile, ledger, alerts and recent events in Valkey. In this mix 80 % of the visitors have one to three page views,
-16 % up to 12, 4 % up to 60. The profile before a visit, and
-recent events that are not with the profile, are kept for 75 hours: what is settled is without them.
+16 % up to 12, 4 % up to 60. The profile before a visit, and recent events that are not with the profile, are kept
+for 75 hours: what is settled is without them.
 """,
 }
 
