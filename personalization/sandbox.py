@@ -7,6 +7,7 @@ end. It is checked before it ever runs; whatever fails when it does raises Rende
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +17,9 @@ from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import pass_context
+from markupsafe import escape
 
+from personalization.fill import fillable
 from personalization.filters import FILTERS, MAX_TEXT, RenderError, items
 from personalization.template_rules import TemplateError, check_tree
 
@@ -27,6 +30,8 @@ MAX_SOURCE = 20 * 1024
 #: How much one rendering may do: loop items times the size of the loop's body, and filter calls.
 MAX_WORK = 50_000
 
+#: What is written otherwise in HTML.
+_SPECIAL = re.compile(r"[&<>'\"]")
 _LOOP = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
 _TESTS = frozenset(
     {"defined", "undefined", "none", "string", "number", "mapping", "even", "odd", "divisibleby"}
@@ -80,9 +85,7 @@ def compile_source(
         if check:
             check(tree)
         fixed = is_fixed(tree)
-        _bound_loops(tree)
-        template = environment.template_class.from_code(environment, environment.compile(tree), {})
-        render = _finished(_renderer(template.root_render_func, environment), finish)
+        render = _finished(_renderer(tree, environment), finish)
         return _once(render) if fixed else render
     except _UNREADABLE as error:
         raise TemplateError(_BROKEN) from error
@@ -132,21 +135,34 @@ def _finished(render: Render, finish: Callable[[str], str] | None) -> Render:
     return render if finish is None else lambda context: finish(render(context))
 
 
-def _renderer(root: Callable[..., Any], environment: _Environment) -> Render:
+def _renderer(tree: nodes.Template, environment: _Environment) -> Render:
+    make = fillable(tree, _harmless if environment.autoescape else _text) or by_jinja(tree, environment)
+
     def render(values: Mapping[str, Any]) -> str:
-        pieces, size = [], 0
         try:
-            for piece in root(Context(environment, {**values, "_work": _Work()}, None, {})):
-                size += len(piece)
-                if size > MAX_TEXT:
-                    raise RenderError("The content is too long.")
-                pieces.append(piece)
+            return make(values)
         except RenderError:
             raise
         # Whatever a template does wrong must leave the original content in place, never fail a request.
         except Exception as error:
             message = f"The template could not be rendered: {type(error).__name__}: {error}"
             raise RenderError(message) from error
+
+    return render
+
+
+def by_jinja(tree: nodes.Template, environment: _Environment) -> Render:
+    """`render(context) -> text` of any checked template. It raises whatever the template does."""
+    _bound_loops(tree)
+    template = environment.template_class.from_code(environment, environment.compile(tree), {})
+
+    def render(values: Mapping[str, Any]) -> str:
+        pieces, size = [], 0
+        for piece in template.root_render_func(Context(environment, {**values, "_work": _Work()}, None, {})):
+            size += len(piece)
+            if size > MAX_TEXT:
+                raise RenderError("The content is too long.")
+            pieces.append(piece)
         return "".join(pieces)
 
     return render
@@ -245,6 +261,16 @@ def _printable(value: Any) -> Any:
     if value is None or isinstance(value, LoopContext):
         return ""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _text(value: Any) -> str:
+    return value if type(value) is str else str(_printable(value))
+
+
+def _harmless(value: Any) -> str:
+    """As `_text`, for HTML."""
+    text = _text(value)
+    return str(escape(text)) if _SPECIAL.search(text) else text
 
 
 def _environment(*, escape: bool) -> _Environment:
