@@ -201,10 +201,14 @@ def site_of(app: web.Application, site_id: str) -> Site:
 def identify(request: web.Request, call: Beacon) -> tuple[str, str]:
     """The visitor's id, and the token of ours by which the browser proved it: "" for a new visitor."""
     tokens = request.app[state.TOKENS]
-    for token in () if call.reset else (call.v, request.cookies.get(COOKIE)):
-        if token and (visitor := tokens.visitor(token)):
-            return visitor, token
-    return tokens.new_visitor(), ""
+    if call.reset:
+        return tokens.new_visitor(), ""
+    if call.v and (visitor := tokens.visitor(call.v)):
+        return visitor, call.v
+    # Parsed only where it is needed: most pages say who it is themselves.
+    token = request.cookies.get(COOKIE, "")
+    visitor = tokens.visitor(token) if token else None
+    return (visitor, token) if visitor else (tokens.new_visitor(), "")
 
 
 def parse_all(raw: list[msgspec.Raw], envelope: Envelope) -> tuple[list[Event], list[dict[str, Any]]]:
