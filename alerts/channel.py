@@ -14,7 +14,7 @@ from alerts.digest import Cause
 from alerts.pacing import Pacing
 from alerts.sinks.base import RetryLater
 from alerts.turns import Pending, Told
-from alerts.waiting import Waiting
+from alerts.waiting import MAX_LATE, Waiting
 
 #: After so many failures in a row another alert gets its turn: it may be this one that Slack chokes on.
 _TURN = 5
@@ -129,7 +129,7 @@ class ChannelQueue:
     async def _late(self) -> str:
         """Late ones come together, unless they are few."""
         await self._quiet()
-        batch = self._waiting.oldest(self._stale)
+        batch = self._waiting.oldest(self._stale, MAX_LATE)
         if len({one.episode for one in batch}) <= self._pacing.singles:
             groups = self._waiting.urgent or self._waiting.fresh
             return await self._tell(groups) if not self._wait_s("urgent") else await self._crowded()

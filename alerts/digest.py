@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -41,6 +41,20 @@ _BULLET = "• "
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Digest:
+    """A message, the ids of the alerts that it names, and of those that it only counts."""
+
+    message: dict[str, Any]
+    named: frozenset[str]
+    counted: frozenset[str] = frozenset()
+
+    @property
+    def told(self) -> frozenset[str]:
+        """All that it tells."""
+        return self.named | self.counted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Shown:
     """The blocks about the first visitors, and how many of them."""
 
@@ -75,31 +89,41 @@ def digest_message(
     duplicate: bool = False,
     standings: Mapping[str, Standing] | None = None,
     room: int = ROOM,
-) -> tuple[dict[str, Any], set[str]]:
-    """One message for (some of) `alerts` of one channel, and the ids of those it names.
+    more: int = 0,
+) -> Digest:
+    """One message for (some of) `alerts` of one channel.
 
-    What does not fit in `room` characters is for the next one. `stale_ms` is the age that makes an alert late. The
-    language is that of the first alert's site. `standings` (by alert) are for messages whose buttons work: then
-    each line ends with one.
+    What does not fit in `room` characters is for the next one. Late alerts, unless they are urgent, are only
+    counted then: a backlog must not fill a channel with old news. `more` were counted before. `stale_ms` is the age
+    that makes an alert late. The language is that of the first alert's site. `standings` (by alert) are for
+    messages whose buttons work: then each line ends with one.
     """
     people, words = in_digest(alerts), labels(alerts[0].locale)
     shown = _shown(people, visitor_url, standings)
     rest = people[shown.count :]
-    named = joined([_short(one) for one in rest], max(0, room - length(shown.blocks))).split("\n")
-    named = [one for one in named if one]
-    told = {one.id for person in people[: shown.count + len(named)] for one in person}
-    title = words[_WORDS[cause]].format(count=len(told))
+    also = joined([_short(one) for one in rest], max(0, room - length(shown.blocks))).split("\n")
+    also = [one for one in also if one]
+    named, left = _ids(people[: shown.count + len(also)]), people[shown.count + len(also) :]
+    counted = _ids(one for one in left if cause == "late" and not any(alert.urgent for alert in one))
+    beside = len(counted) + more
+    title = words[_WORDS[cause]].format(count=len(named) + beside)
     why = words[f"{_WORDS[cause]}_why"].format(age=duration(stale_ms, alerts[0].locale))
     blocks = [
         *([context(f":warning: {words['duplicate']}")] if duplicate else []),
         header(plain(title, HEADER_LIMIT)),
         section(why),
         *shown.blocks,
-        *_sections([words["digest_also"], *named] if named else []),
+        *_sections([words["digest_also"], *also] if also else []),
+        *([section(words["digest_more"].format(count=beside))] if beside else []),
     ]
     mark = words["duplicate_short"] if duplicate else ""
     text = f"{mark}{title}: {mrkdwn(who(people[0][-1]), 120)}"
-    return envelope(text, blocks, {"id": people[0][-1].id, "count": len(told)}), told
+    message = envelope(text, blocks, {"id": people[0][-1].id, "count": len(named) + beside})
+    return Digest(message=message, named=named, counted=counted)
+
+
+def _ids(people: Iterable[Sequence[Alert]]) -> frozenset[str]:
+    return frozenset(one.id for person in people for one in person)
 
 
 def _shown(

@@ -26,13 +26,14 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Gathered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A digest that has a line about the episode: the message's `channel` and `ts`, as the sink named them, the
-    ids of all the `alerts` it names, and its `cause`.
+    ids of all the `alerts` it names, how many `more` it counts, and its `cause`.
     """
 
     alerts: tuple[str, ...]
     cause: str
     channel: str = ""
     ts: str = ""
+    more: int = 0
 
 
 class Unfit(msgspec.Struct, frozen=True, kw_only=True):

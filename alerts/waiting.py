@@ -8,9 +8,11 @@ from itertools import islice
 
 from alerts.turns import Pending
 
-#: So many alerts of one episode are told in one message; so many are looked at for a digest.
+#: So many alerts of one episode are told in one message; so many are looked at for a digest, and for one of late
+#: ones, which counts those that it does not name.
 MAX_GROUP = 20
 MAX_DIGEST = 500
+MAX_LATE = 10_000
 
 
 class Waiting:
@@ -89,9 +91,9 @@ class Waiting:
                 key = next(iter(groups))
                 groups[key] = groups.pop(key)
 
-    def oldest(self, which: Callable[[Pending], bool]) -> list[Pending]:
+    def oldest(self, which: Callable[[Pending], bool], most: int = MAX_DIGEST) -> list[Pending]:
         """Those fresh and urgent ones that a digest can look at."""
-        return list(islice(filter(which, self._single()), MAX_DIGEST))
+        return list(islice(filter(which, self._single()), most))
 
     def _single(self) -> Iterator[Pending]:
         for groups in (self.urgent, self.fresh):

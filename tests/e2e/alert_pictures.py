@@ -138,10 +138,8 @@ def scenes(lang: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for i, name in enumerate(said["people"] * 4)
     ]
     standings = {"d1": Standing(owner="U0SATO", owner_at=AT)}
-    digest, _ = digest_message(
-        many, visitor_url=url, cause="budget", stale_ms=15 * MINUTE, standings=standings
-    )
-    yield "digest", shown(first, digest)
+    digest = digest_message(many, visitor_url=url, cause="budget", stale_ms=15 * MINUTE, standings=standings)
+    yield "digest", shown(first, digest.message)
     held = shown(first, slack_message(first, visitor_url=url, buttons=True), state="suppressed")
     yield "suppressed", held | {"why": "cooldown"}
 

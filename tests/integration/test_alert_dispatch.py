@@ -605,19 +605,19 @@ async def test_a_post_is_remembered_while_redis_is_away(tmp_path: Path) -> None:
 # -- late alerts
 
 
-@pytest.mark.parametrize(("late", "messages"), [(1, 1), (2, 2), (3, 1), (250, 1)])
+@pytest.mark.parametrize(("late", "messages"), [(1, 1), (2, 2), (3, 1), (250, 1), (1_200, 1)])
 async def test_late_alerts_come_singly_or_as_one_digest(
     redis: Redis, slack: SlackServer, late: int, messages: int
 ) -> None:
     alerts = [an_alert(i, age_ms=16 * MINUTE) for i in range(late)]
-    await enqueue(redis, *alerts, an_alert(999, "#other"))
+    await enqueue(redis, *alerts, an_alert(9_999, "#other"))
     async with dispatching(redis, slack_sink(slack)) as dispatcher:
         await settled(redis)
     assert len(slack.posted("#hot")) == messages
     assert {state for state, _, _ in (await states(redis)).values()} == {"sent"}
     assert dispatcher.sent == late + 1
     if messages == 1 and late > 1:
-        assert f"{late} alerts arrived late" in slack.posted("#hot")[0].payload["text"]
+        assert f"{late:,} alerts arrived late" in slack.posted("#hot")[0].payload["text"]
 
 
 async def test_a_backlog_that_trickles_in_is_still_one_digest(redis: Redis) -> None:

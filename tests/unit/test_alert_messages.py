@@ -250,7 +250,7 @@ def test_visitor_text_only_shows(text: str, locale: str) -> None:
                 cause=cause,
                 stale_ms=900_000,
                 standings=standings,
-            )[0]
+            ).message
             for cause in get_args(Cause)
             for standings in (None, {"a1": Standing(owner="U1")})
         ),
@@ -324,15 +324,16 @@ def some_alerts(count: int, **changes: Any) -> list[Alert]:
 
 
 def test_a_digest_names_the_highest_scores_first_and_everybody_else() -> None:
-    message, told = digest_message(
+    digest = digest_message(
         some_alerts(14), visitor_url=visitor_url, cause="late", stale_ms=900_000, duplicate=True
     )
+    message = digest.message
     check_blocks(message)
     body = shown(message)
     assert "14 alerts arrived late" in body
     assert re.findall(r"\|N(\d+) ", body) == [str(i) for i in range(13, 3, -1)]
     assert re.findall(r"• N(\d+) ", body) == ["3", "2", "1", "0"]
-    assert told == {f"a{i}" for i in range(14)}
+    assert (digest.named, digest.counted) == ({f"a{i}" for i in range(14)}, set())
     assert message["text"].startswith("[possible duplicate] 14 alerts")
 
 
@@ -352,15 +353,14 @@ def test_each_line_of_a_digest_ends_with_its_button(
         200, locale=locale, why="Downloaded a whitepaper: a guide with a rather long name" * 2
     )
     options: Any = {"visitor_url": visitor_url, "cause": "budget", "stale_ms": 1}
-    message, told = digest_message(alerts, standings={}, **options)
-    check_blocks(message)
+    told = digest_message(alerts, standings={}, **options).told
+    check_blocks(digest_message(alerts, standings={}, **options).message)
     # Drawn again when people have clicked on every line, it still names everybody.
     named = [one for one in alerts if one.id in told]
-    message, again = digest_message(
-        named, standings={one.id: standing for one in named}, room=ROOM_LATER, **options
-    )
+    again = digest_message(named, standings={one.id: standing for one in named}, room=ROOM_LATER, **options)
+    message = again.message
     check_blocks(message)
-    assert again == told
+    assert again.told == told
     rows = [block for block in message["blocks"] if "/visitors/" in str(block)]
     assert [row["text"]["text"].endswith(f" · 12:04{said}") for row in rows] == [True] * 10
     shown = [(row.get("block_id"), row.get("accessory", {}).get("action_id")) for row in rows]
@@ -373,9 +373,10 @@ def test_what_one_digest_cannot_name_waits_for_the_next(standings: dict[str, Sta
     waiting, digests = some_alerts(1_000), 0
     named: list[str] = []
     while waiting:
-        message, told = digest_message(
+        digest = digest_message(
             waiting, visitor_url=visitor_url, cause="budget", stale_ms=1, standings=standings
         )
+        message, told = digest.message, digest.told
         check_blocks(message)
         digests += 1
         here = re.findall(r"(?:\||• )N(\d+) ", shown(message))
@@ -387,12 +388,51 @@ def test_what_one_digest_cannot_name_waits_for_the_next(standings: dict[str, Sta
     assert digests < 10
 
 
+@pytest.mark.parametrize("standings", [None, {}])
+@pytest.mark.parametrize(("locale", "words"), [("en", "And {:,} more"), ("ja", "{:,}件は、通知の一覧に")])
+def test_a_backlog_of_old_news_is_one_digest(
+    standings: dict[str, Standing] | None, locale: str, words: str
+) -> None:
+    options: Any = {"visitor_url": visitor_url, "cause": "late", "stale_ms": 900_000}
+    alerts = some_alerts(3_000, locale=locale)
+    digest = digest_message(alerts, standings=standings, **options)
+    check_blocks(digest.message)
+    body, lowest = shown(digest.message), 3_000 - len(digest.named)
+    assert digest.told == {one.id for one in alerts}
+    assert digest.named == {f"a{n}" for n in range(lowest, 3_000)}
+    assert "3,000" in digest.message["text"]
+    assert words.format(lowest) in body
+    # Drawn again, it still counts those that it does not name.
+    named = [one for one in alerts if one.id in digest.named]
+    again = digest_message(named, standings=standings, room=ROOM_LATER, more=lowest, **options)
+    assert again.named == digest.named
+    assert words.format(lowest) in shown(again.message)
+    assert again.message["text"] == digest.message["text"]
+
+
+def test_an_enquiry_is_named_however_late() -> None:
+    waiting = [
+        *some_alerts(600, urgent=True),
+        *(replace(one, id=f"b{one.id}", visitor=f"b{one.id}") for one in some_alerts(600)),
+    ]
+    options: Any = {"visitor_url": visitor_url, "cause": "late", "stale_ms": 900_000}
+    named, digests = set[str](), 0
+    while waiting:
+        digest = digest_message(waiting, **options)
+        named |= digest.named
+        waiting = [one for one in waiting if one.id not in digest.told]
+        assert all(one.urgent for one in waiting)
+        digests += 1
+    assert {f"a{n}" for n in range(600)} <= named
+    assert 2 <= digests <= 4
+
+
 def test_a_digest_names_each_person_once_and_an_enquiry_first() -> None:
     alerts = [*some_alerts(12), replace(some_alerts(1)[0], id="again", at=ALERT.at + 1)]
     alerts.append(replace(ALERT, id="ask", visitor="w", traits={"name": "Asker"}, score=0, urgent=True))
-    message, told = digest_message(alerts, visitor_url=visitor_url, cause="quiet", stale_ms=1)
-    body = shown(message)
-    assert len(told) == 14
+    digest = digest_message(alerts, visitor_url=visitor_url, cause="quiet", stale_ms=1)
+    body = shown(digest.message)
+    assert len(digest.told) == 14
     assert body.count("N0 ") == 1
     assert body.index("Asker") < body.index("N11 ")
 
