@@ -33,6 +33,8 @@ Cause = Literal["late", "quiet", "budget"]
 _WORDS: dict[Cause, str] = {"late": "digest", "quiet": "digest_quiet", "budget": "digest_budget"}
 #: Visitors shown with a link and what they did; the others are named.
 SHOWN = 10
+#: So many visitors with late alerts are named besides, those with an enquiry always: more would be a wall.
+NAMED_LATE = 20
 #: The lines and names together take so many characters, see `alerts.blocks.TOTAL_LIMIT`; and so many once it says
 #: who has which of them.
 ROOM = 8_500
@@ -72,7 +74,11 @@ def in_digest(alerts: Sequence[Alert]) -> list[list[Alert]]:
 
 def _rank(alerts: Sequence[Alert]) -> tuple[bool, float, int, str]:
     latest = _latest(alerts)
-    return (not any(one.urgent for one in alerts), -latest.score, -latest.at, latest.id)
+    return (not _is_urgent(alerts), -latest.score, -latest.at, latest.id)
+
+
+def _is_urgent(alerts: Sequence[Alert]) -> bool:
+    return any(one.urgent for one in alerts)
 
 
 def lines(alerts: Sequence[Alert]) -> list[Alert]:
@@ -94,17 +100,19 @@ def digest_message(
     """One message for (some of) `alerts` of one channel.
 
     What does not fit in `room` characters is for the next one. Late alerts, unless they are urgent, are only
-    counted then: a backlog must not fill a channel with old news. `more` were counted before. `stale_ms` is the age
-    that makes an alert late. The language is that of the first alert's site. `standings` (by alert) are for
+    counted then: a backlog must not fill a channel with old news. `more` were counted before. `stale_ms` is the
+    age that makes an alert late. The language is that of the first alert's site. `standings` (by alert) are for
     messages whose buttons work: then each line ends with one.
     """
     people, words = in_digest(alerts), labels(alerts[0].locale)
     shown = _shown(people, visitor_url, standings)
     rest = people[shown.count :]
+    if cause == "late":
+        rest = rest[: max(NAMED_LATE, sum(map(_is_urgent, rest)))]
     also = joined([_short(one) for one in rest], max(0, room - length(shown.blocks))).split("\n")
     also = [one for one in also if one]
     named, left = _ids(people[: shown.count + len(also)]), people[shown.count + len(also) :]
-    counted = _ids(one for one in left if cause == "late" and not any(alert.urgent for alert in one))
+    counted = _ids(one for one in left if cause == "late" and not _is_urgent(one))
     beside = len(counted) + more
     title = words[_WORDS[cause]].format(count=len(named) + beside)
     why = words[f"{_WORDS[cause]}_why"].format(age=duration(stale_ms, alerts[0].locale))

@@ -140,6 +140,11 @@ def scenes(lang: str) -> Iterator[tuple[str, dict[str, Any]]]:
     standings = {"d1": Standing(owner="U0SATO", owner_at=AT)}
     digest = digest_message(many, visitor_url=url, cause="budget", stale_ms=15 * MINUTE, standings=standings)
     yield "digest", shown(first, digest.message)
+    many = [
+        replace(one, id=f"{one.id}-{n}", visitor=f"{n}-{one.visitor}") for n in range(200) for one in many
+    ]
+    late = digest_message(many, visitor_url=url, cause="late", stale_ms=15 * MINUTE, standings=standings)
+    yield "backlog", shown(first, late.message)
     held = shown(first, slack_message(first, visitor_url=url, buttons=True), state="suppressed")
     yield "suppressed", held | {"why": "cooldown"}
 

@@ -161,8 +161,8 @@ async def test_a_backlog_becomes_one_digest_not_a_flood(
             known = await states()
             assert known.total() == downloads
             assert known["sent"] > 100
-            # One, but where a busy machine makes the worker pause: a flood would be hundreds.
-            assert 1 <= len(slack.posted()) <= 10
+            # One, but where a busy machine makes the worker pause for long.
+            assert 1 <= len(slack.posted()) <= 3
             assert sum(map(told_by, slack.posted())) == known["sent"]
             figure(f"{known['sent']} stale alerts in {len(slack.posted())} messages")
 

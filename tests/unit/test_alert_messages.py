@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from slack_sdk.models.blocks import Block
 
 from alerts.blocks import TOTAL_LIMIT, length
-from alerts.digest import ROOM_LATER, Cause, digest_message, lines
+from alerts.digest import NAMED_LATE, ROOM_LATER, SHOWN, Cause, digest_message, lines
 from alerts.escape import mrkdwn, plain
 from alerts.messages import follow_up, slack_message
 from alerts.model import Alert, Escalation, Part, PastVisit, SeenPage
@@ -399,6 +399,7 @@ def test_a_backlog_of_old_news_is_one_digest(
     check_blocks(digest.message)
     body, lowest = shown(digest.message), 3_000 - len(digest.named)
     assert digest.told == {one.id for one in alerts}
+    assert len(digest.named) == SHOWN + NAMED_LATE
     assert digest.named == {f"a{n}" for n in range(lowest, 3_000)}
     assert "3,000" in digest.message["text"]
     assert words.format(lowest) in body
