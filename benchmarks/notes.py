@@ -53,8 +53,8 @@ they do: none of them both tracks and swaps.
     "Memory of the processes": """\
 RSS of one web process and one worker under a steady load of 120 page views a second, four in ten of them by
 somebody new. Begin and end are those of the straight line through the last two thirds of the samples: in the first
-third caches fill. The worker keeps the records of 50,000 visitors at the most; before the long run it counts an
-event of as many, so that this cache is full throughout. The short run is made each time; the long one is made by
+third caches fill. The worker keeps the records of 50,000 visitors at the most; before the long run it counts the
+visits of as many, so that this cache is full throughout. The short run is made each time; the long one is made by
 `python -m benchmarks --soak-minutes 30`, kept in `benchmarks/rss.json` and shown here with the minutes it took.
 """,
     "Memory in the store": """\

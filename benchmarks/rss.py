@@ -25,6 +25,7 @@ from benchmarks.load import at_rate
 from benchmarks.results import Machine, Row, aimed, compared, single, this_machine
 from benchmarks.returning import Returning
 from benchmarks.visitors import event
+from core.events import Event
 from storage.connect import connect
 from storage.embedded import Server
 from streams.backend import publisher_for
@@ -37,8 +38,10 @@ FAMILY = "Memory of the processes"
 RATE = 60
 SHORT_S, SHORT_EVERY_S = 40.0, 1.0
 EVERY_S = 10.0
-#: Visitors whom the worker counts before a long load, so that its cache of records is full from the beginning.
+#: Visitors whom the worker counts before a long load, so that its cache is full from the beginning, of records like
+#: those that the load brings: a page view, two experiences met, and so many in a hundred come again and again.
 WARM = 50_000
+AGAIN = 55
 #: Flat is what grows by less than this share after the first third of the run, in which other caches fill.
 FLAT = 1.05
 #: The goal is that of a run of so many seconds.
@@ -116,8 +119,8 @@ def trend(samples: list[float], every_s: float) -> Trend:
 
 
 def run(seconds: float, *, every_s: float, rate: float = RATE, warm: int = 0) -> Soak:
-    """Load a web process and a worker for so long, sampling their RSS. Before that the worker has counted an event
-    of each of `warm` visitors.
+    """Load a web process and a worker for so long, sampling their RSS. Before that the worker has counted the
+    visits of `warm` visitors.
     """
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "store") as store:
         home = Path(folder)
@@ -149,17 +152,26 @@ def _worker(store_url: str, home: Path) -> Iterator[Process]:
 
 
 async def _warm_up(store_url: str, count: int, worker: Process) -> None:
-    """An event of each of so many visitors whom the store knows."""
+    """The visits of so many visitors whom the store knows."""
     rng = random.Random(2)
     async with connect(store_url) as redis:
         names = [f"{number:032x}" for number in range(count)]
         await growth.fill(redis, count, names)
         publisher = publisher_for(redis=redis, broker_url=None)
         for first in range(0, count, BATCH):
-            at, batch = time.time_ns() // 1_000_000, names[first : first + BATCH]
-            await publisher.publish([event(rng, at=at, visitor=name, kind="page") for name in batch])
+            visits = [_visit(rng, name) for name in names[first : first + BATCH]]
+            await publisher.publish([made for visit in visits for made in visit])
+            await _all_counted(redis, worker)  # the stream itself is not what is measured
         await publisher.close()
-        await _all_counted(redis, worker)
+
+
+def _visit(rng: random.Random, name: str) -> list[Event]:
+    """A page view, what was met there, and further page views of as many visitors as come again."""
+    kinds = ["page", "engage", "engage"]
+    while rng.randrange(100) < AGAIN:
+        kinds.append("page")
+    at = time.time_ns() // 1_000_000
+    return [event(rng, at=at, visitor=name, kind=kind) for kind in kinds]
 
 
 async def _all_counted(redis: Redis, worker: Process) -> int:

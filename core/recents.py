@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from core.events import Event, decode_event, encode_event
 from core.profiles import Profile
 
-#: So many are put away together.
-BATCH = 12
+#: So many are put away together. More would be packed better, but are written, and held by the worker, with the
+#: profile until then.
+BATCH = 8
 
 #: The fields of a profile without any.
 NO_RECENTS: dict[str, Any] = {"recent": 0, "recent_from": 0, "recent_base": False, "recent_events": ()}
