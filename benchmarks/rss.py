@@ -38,8 +38,8 @@ FAMILY = "Memory of the processes"
 RATE = 60
 SHORT_S, SHORT_EVERY_S = 40.0, 1.0
 EVERY_S = 10.0
-#: Visitors whom the worker counts before a long load, so that its cache is full from the beginning, of records like
-#: those that the load brings: a page view, two experiences met, and so many in a hundred come again and again.
+#: Visitors whom the worker counts before a long load, so that its cache is full from the beginning, of records as
+#: the load makes them: a page view, two experiences met, and so many in a hundred come again and again.
 WARM = 50_000
 AGAIN = 55
 #: Flat is what grows by less than this share after the first third of the run, in which other caches fill.
