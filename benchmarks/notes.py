@@ -41,9 +41,9 @@ From sending the beacon to the arrival of the alert at a local server that speak
 process, the stream, the worker and the outbox. The client, that server and all processes share the machine.
 """,
     "What fell short": """\
-Shares of the CPU time, by whose code it is spent in, of the whole: Python's own profiler (cProfile) over the web
-process and the worker under the same load as above, their start included. It makes many small calls look dearer
-than they are.
+Shares of the time that requests and events take, by Python's own profiler (cProfile) over the web process and the
+worker under the same load as above, once they have started: first by whose code it is spent in, then by what is
+done, whosever code does it. The profiler makes many small calls look dearer than they are.
 """,
     "The tag's size": """\
 What a browser fetches before a page can be tracked and its slots be filled. A peer's figure is measured in this

@@ -1,45 +1,100 @@
-"""Where the time goes: the web process and the worker under Python's own profiler, by whose code it is."""
+"""Where the time goes: the web process and the worker under Python's own profiler, by whose code it is and by what
+is done, once they have started.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import pstats
+import signal
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks import beacon, worker
-from benchmarks.backends import preload, redis_streams
+from benchmarks import beacon
+from benchmarks.backends import Backend, preload, redis_streams
 from benchmarks.harness import ROOT, Process, environment, until
 from benchmarks.load import send
 from benchmarks.results import Row, single
-from storage import keys
+from core.events import Event
 from storage.connect import connect
 from storage.embedded import Server
+from streams.plugins import log
+from streams.topics import EVENTS as EVENTS_TOPIC
+from streams.topics import GROUP
 from tests.integration.exactly_once import clickstream
 
 FAMILY = "What fell short"
+#: Before the first of them are looked at, a tenth as many have been served.
 REQUESTS, EVENTS = 2_000, 5_000
 #: Rows of each process; what is less is left out.
 MOST = 8
 _BUILT_IN = "Python's and C's built-in functions, msgspec and system calls"
 
+#: What is done, and the function that does it, with all that it calls.
+Doing = Mapping[str, tuple[str, str]]
+WEB: Doing = {
+    "reading the body": ("server/body.py", "read_json"),
+    "reading the profile": ("server/outage.py", "read"),
+    "what the event does to the profile": ("server/decide.py", "ahead"),
+    "deciding": ("server/decide.py", "decisions_for"),
+    "publishing": ("streams/spool.py", "publish"),
+    "writing the answer": ("server/collect.py", "_response"),
+    "all of the handler": ("server/collect.py", "beacon"),
+}
+WORKER: Doing = {
+    "what an event does to the profile": ("streams/recent.py", "advance"),
+    "what is to be written beside it": ("streams/effects.py", "effects"),
+    "packing profiles": ("streams/plugins/store.py", "_writes"),
+    "writing": ("streams/plugins/writer.py", "write"),
+    "all of the processor": ("streams/processor.py", "process"),
+}
+
+
+class Spent(NamedTuple):
+    """Seconds in a function alone, and with all that it calls."""
+
+    own: float
+    whole: float
+
+
+#: (file, function) -> the time in it.
+Profile = dict[tuple[str, str], Spent]
+
 
 def rows() -> list[Row]:
     """Every row of this family."""
-    return [*_shares("the web process", _web()), *_shares("the worker", _worker())]
+    return [*told("the web process", _web(), WEB), *told("the worker", _worker(), WORKER)]
 
 
-def _shares(name: str, stats: pstats.Stats) -> list[Row]:
-    spent: Counter[str] = Counter()
-    for (file, _, _), (_, _, own, _, _) in stats.stats.items():  # type: ignore[attr-defined]
-        spent[_whose(file)] += own
-    whole = sum(spent.values())
-    return [
-        single(FAMILY, f"{name}: {whose}", 100 * own / whole, "%") for whose, own in spent.most_common(MOST)
-    ]
+def told(name: str, profile: Profile, doing: Doing) -> list[Row]:
+    """A profile's rows. Raises KeyError for a function of `doing` that was never called."""
+    owners: Counter[str] = Counter()
+    for (file, _), spent in profile.items():
+        owners[_whose(file)] += spent.own  # type: ignore[assignment]
+    whole = sum(owners.values())
+    shares = [(f"{name}: {whose}", own) for whose, own in owners.most_common(MOST)]
+    shares += [(f"{name}, {what}", _of(profile, *where)) for what, where in doing.items()]
+    return [single(FAMILY, title, 100 * spent / whole, "%") for title, spent in shares]
+
+
+def _of(profile: Profile, path: str, function: str) -> float:
+    """The time in a function of ours. Raises KeyError where there is none of that name."""
+    return profile[str(ROOT / path), function].whole
+
+
+def _read(path: Path) -> Profile:
+    found: Profile = {}
+    stats = pstats.Stats(str(path)).stats  # type: ignore[attr-defined]
+    for (file, _, function), (_, _, own, whole, _) in stats.items():
+        before = found.get((file, function), Spent(0.0, 0.0))
+        found[file, function] = Spent(before.own + own, before.whole + whole)
+    return found
 
 
 def _whose(file: str) -> str:
@@ -54,37 +109,51 @@ def _whose(file: str) -> str:
 
 
 def _profiled(to: Path) -> tuple[str, ...]:
-    return (sys.executable, "-m", "cProfile", "-o", str(to), "-m")
+    return (sys.executable, "-m", "benchmarks.profiled", str(to))
 
 
-def _web() -> pstats.Stats:
+def _web() -> Profile:
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "store") as store:
         home, out = Path(folder), Path(folder) / "web.prof"
         tokens = asyncio.run(beacon.known_visitors(store.url, 500))
-        with beacon.web(store.url, home, _profiled(out)) as (_, port):
+        with beacon.web(store.url, home, _profiled(out)) as (process, port):
             views = beacon.requests(itertools.cycle(tokens), port)
+            asyncio.run(send(views, port=port, count=REQUESTS // 10, status=200))
+            os.kill(process.pid, signal.SIGPROF)
             asyncio.run(send(views, port=port, count=REQUESTS, status=200))
-        return pstats.Stats(str(out))
+        return _read(out)
 
 
-def _worker() -> pstats.Stats:
+def _worker() -> Profile:
     with redis_streams() as backend, tempfile.TemporaryDirectory() as folder:
         out, home = Path(folder) / "worker.prof", Path(folder)
-        events = clickstream(events=EVENTS, visitors=1_000, seed=3)
-        asyncio.run(preload(backend, worker.between(events, backend.partitions)))
+        events = clickstream(events=EVENTS + EVENTS // 10, visitors=1_000, seed=3)
+        first, rest = events[: EVENTS // 10], events[EVENTS // 10 :]
+        asyncio.run(preload(backend, first))
         env = environment(store_url=backend.store_url, data_dir=home)
         with Process(
             "cli.main", "worker", env=env, log=home / "worker.log", program=_profiled(out)
         ) as process:
-            asyncio.run(_done(backend.store_url, process))
-        return pstats.Stats(str(out))
+            asyncio.run(_all_of(first, backend, process))
+            os.kill(process.pid, signal.SIGPROF)
+            asyncio.run(_more(rest, backend))
+            asyncio.run(_all_of(events, backend, process))
+        return _read(out)
 
 
-async def _done(store_url: str, process: Process) -> None:
-    last = keys.profile("demo", worker.lasts(1)[0])
-    async with connect(store_url) as redis:
+async def _more(events: list[Event], backend: Backend) -> None:
+    async with connect(backend.store_url) as redis:
+        publisher = backend.publisher(redis)
+        await publisher.publish(events)
+        await publisher.close()
 
-        async def done() -> bool:
-            return bool(await redis.exists(last))
 
-        await until(done, process)
+async def _all_of(events: list[Event], backend: Backend, process: Process) -> None:
+    """Wait until the worker has counted every event."""
+    async with connect(backend.store_url) as redis:
+
+        async def counted() -> bool:
+            at = await log.committed(redis, GROUP, [(EVENTS_TOPIC, 0)])
+            return sum(at.values()) > len(events)
+
+        await until(counted, process)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from benchmarks import elsewhere, growth, ladder, report, results, rss, two_webs, two_workers
+from benchmarks import elsewhere, growth, ladder, profiles, report, results, rss, two_webs, two_workers
 from benchmarks.harness import Group, Process
 from benchmarks.load import listeners
 from benchmarks.results import Machine, Row, aimed, compared, single
@@ -330,3 +331,27 @@ def test_a_goal_in_microseconds_is_shown_for_its_machine_but_reached_only_as_mea
     assert "goals' machine" not in report.document(
         results.Results(machine=MACHINE, took_s=1, rows=[Row(family="f", name="n", value=1, unit="s")])
     )
+
+
+def test_a_profile_is_told_by_owner_and_by_what_is_done() -> None:
+    body, reads = str(profiles.ROOT / "server/body.py"), ("server/body.py", "read_json")
+    spent = {
+        (body, "read_json"): profiles.Spent(own=1.0, whole=3.0),
+        ("/usr/lib/python3.11/site-packages/aiohttp/web.py", "serve"): profiles.Spent(own=5.0, whole=9.0),
+        ("~", "<built-in method len>"): profiles.Spent(own=4.0, whole=4.0),
+    }
+    found = profiles.told("the web process", spent, {"reading the body": reads})
+    assert [(row.name, row.value) for row in found] == [
+        ("the web process: aiohttp", 50),
+        ("the web process: Python's and C's built-in functions, msgspec and system calls", 40),
+        ("the web process: Kizashi's server/", 10),
+        ("the web process, reading the body", 30),
+    ]
+    with pytest.raises(KeyError):
+        profiles.told("the web process", spent, {"what has another name now": ("server/body.py", "gone")})
+
+
+@pytest.mark.parametrize("doing", [profiles.WEB, profiles.WORKER])
+def test_what_the_profile_tells_of_is_there(doing: profiles.Doing) -> None:
+    for path, function in doing.values():
+        assert re.search(rf"^ *(async )?def {function}\(", (profiles.ROOT / path).read_text(), re.MULTILINE)
