@@ -71,6 +71,11 @@ async def test_a_killed_broker_loses_nothing_that_was_accepted(
     stop = asyncio.Event()
     writing = [asyncio.create_task(writer.run(stop)) for writer in writers]
     await grow(writers, 100)
+
+    async def begun() -> bool:  # a worker that cannot reach the broker ends, and here nobody starts it again
+        return await backend.committed() > 0
+
+    await until(begun, 60)
     await asyncio.to_thread(kafka.kill)
     await until(lambda: is_ready(stack, 503), 60)
     await grow(writers, 100)
