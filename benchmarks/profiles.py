@@ -11,7 +11,7 @@ import pstats
 import signal
 import sys
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -64,7 +64,7 @@ class Spent(NamedTuple):
 
 
 #: (file, function) -> the time in it.
-Profile = dict[tuple[str, str], Spent]
+Times = dict[tuple[str, str], Spent]
 
 
 def rows() -> list[Row]:
@@ -72,24 +72,24 @@ def rows() -> list[Row]:
     return [*told("the web process", _web(), WEB), *told("the worker", _worker(), WORKER)]
 
 
-def told(name: str, profile: Profile, doing: Doing) -> list[Row]:
+def told(name: str, times: Times, doing: Doing) -> list[Row]:
     """A profile's rows. Raises KeyError for a function of `doing` that was never called."""
-    owners: Counter[str] = Counter()
-    for (file, _), spent in profile.items():
-        owners[_whose(file)] += spent.own  # type: ignore[assignment]
+    owners: dict[str, float] = defaultdict(float)
+    for (file, _), spent in times.items():
+        owners[_whose(file)] += spent.own
     whole = sum(owners.values())
-    shares = [(f"{name}: {whose}", own) for whose, own in owners.most_common(MOST)]
-    shares += [(f"{name}, {what}", _of(profile, *where)) for what, where in doing.items()]
+    shares = [(f"{name}: {one}", owners[one]) for one in sorted(owners, key=lambda one: -owners[one])[:MOST]]
+    shares += [(f"{name}, {what}", _of(times, *where)) for what, where in doing.items()]
     return [single(FAMILY, title, 100 * spent / whole, "%") for title, spent in shares]
 
 
-def _of(profile: Profile, path: str, function: str) -> float:
+def _of(times: Times, path: str, function: str) -> float:
     """The time in a function of ours. Raises KeyError where there is none of that name."""
-    return profile[str(ROOT / path), function].whole
+    return times[str(ROOT / path), function].whole
 
 
-def _read(path: Path) -> Profile:
-    found: Profile = {}
+def _read(path: Path) -> Times:
+    found: Times = {}
     stats = pstats.Stats(str(path)).stats  # type: ignore[attr-defined]
     for (file, _, function), (_, _, own, whole, _) in stats.items():
         before = found.get((file, function), Spent(0.0, 0.0))
@@ -112,7 +112,7 @@ def _profiled(to: Path) -> tuple[str, ...]:
     return (sys.executable, "-m", "benchmarks.profiled", str(to))
 
 
-def _web() -> Profile:
+def _web() -> Times:
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "store") as store:
         home, out = Path(folder), Path(folder) / "web.prof"
         tokens = asyncio.run(beacon.known_visitors(store.url, 500))
@@ -124,7 +124,7 @@ def _web() -> Profile:
         return _read(out)
 
 
-def _worker() -> Profile:
+def _worker() -> Times:
     with redis_streams() as backend, tempfile.TemporaryDirectory() as folder:
         out, home = Path(folder) / "worker.prof", Path(folder)
         events = clickstream(events=EVENTS + EVENTS // 10, visitors=1_000, seed=3)

@@ -39,7 +39,8 @@ RATE = 60
 SHORT_S, SHORT_EVERY_S = 40.0, 1.0
 EVERY_S = 10.0
 #: Visitors whom the worker counts before a long load, so that its cache is full from the beginning, of records as
-#: the load makes them: a page view, two experiences met, and so many in a hundred come again and again.
+#: the load makes them: a page view, two events more in place of the experiences met, and so many in a hundred come
+#: again and again.
 WARM = 50_000
 AGAIN = 55
 #: Flat is what grows by less than this share after the first third of the run, in which other caches fill.
@@ -102,7 +103,8 @@ def described(soak: Soak) -> list[Row]:
         found.append(aimed(row, "ratio", most=FLAT) if long else row)
         found.append(single(FAMILY, f"RSS of {name}, growth in those {span}", line.an_hour, "MiB an hour"))
     counts = f"{soak.page_views:,} page views of {soak.visitors:,} visitors"
-    return [*found, single(FAMILY, f"events in those {span}, from {counts}", soak.events, "events")]
+    name = f"events in those {span}, from {counts}, and before them"
+    return [*found, single(FAMILY, name, soak.events, "events")]
 
 
 def _span(seconds: float) -> str:

@@ -207,7 +207,7 @@ def identify(request: web.Request, call: Beacon) -> tuple[str, str]:
         return visitor, call.v
     # Parsed only where it is needed: most pages say who it is themselves.
     token = request.cookies.get(COOKIE, "")
-    visitor = tokens.visitor(token) if token else None
+    visitor = tokens.visitor(token)
     return (visitor, token) if visitor else (tokens.new_visitor(), "")
 
 

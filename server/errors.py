@@ -17,9 +17,8 @@ from core.errors import KizashiError, NotFound, StoreUnavailable
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-
 #: What the store and its clients raise when asking again later may succeed.
-_AGAIN_LATER = (StoreUnavailable, Away, Silent, OutOfMemoryError, ConnectionError, TimeoutError)
+_AGAIN_LATER = (StoreUnavailable, Away, Silent, OutOfMemoryError)
 
 
 class ApiError(KizashiError):

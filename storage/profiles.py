@@ -17,10 +17,9 @@ from storage import keys, packing
 #: A visitor not seen for this long is forgotten.
 LIFE_S = 400 * 86_400
 
-encode_entries = msgspec.json.Encoder().encode
+_encode = encode_entries = msgspec.json.Encoder().encode
 _decode_entry = msgspec.json.Decoder(Entry).decode
 _decode_entries = msgspec.json.Decoder(list[Entry]).decode
-_encode_raws = msgspec.json.Encoder().encode
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -74,7 +73,7 @@ def unpack(record: bytes) -> tuple[Position, Profile]:
 
 def pack_events(events: Sequence[msgspec.Raw]) -> bytes:
     """A batch of a visitor's recent events (see `core.recents`) as stored."""
-    return packing.pack(_encode_raws(events), packing.LINES)
+    return packing.pack(_encode(events), packing.LINES)
 
 
 def unpack_events(stored: bytes) -> list[msgspec.Raw]:
